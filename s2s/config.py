@@ -1,0 +1,204 @@
+"""Where the configuration lies, how it is composed and checked, and which names in it may become objects."""
+
+import difflib
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
+
+from s2s.errors import InputError
+
+__all__ = ["CONF", "build", "command", "compose", "explicit_overrides", "help_text"]
+
+PACKAGE = Path(__file__).resolve().parent
+# A wheel carries conf/ and data/ inside the package; in a checkout they stand beside it.
+HOME = PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
+CONF = HOME / "conf"
+FUNCTIONS = ("s2s.model.seq2seq.build_seq2seq", "torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD")
+TARGET = re.compile(r"(s2s\.(?:model|search|text|training)\.[a-z_0-9]+)\.([A-Z][A-Za-z0-9]*)")
+
+OmegaConf.register_new_resolver("sample_folder", lambda: str(HOME / "data" / "sample"), replace=True)
+
+
+def build(node: Any, *arguments: Any, **keywords: Any) -> Any:
+    """Make the object a configuration node names.
+
+    Only this project's public classes and torch's optimizers may be named, so that a configuration from a stranger
+    runs no code of its own.
+
+    Raises:
+        InputError: another name, or options that the named class does not take.
+    """
+    for target in _targets(node):
+        if target not in FUNCTIONS and not _is_own_class(target):
+            raise InputError(f"_target_: {target!r} may not be built; expected a class of s2s or one of {FUNCTIONS}")
+    try:
+        return hydra.utils.instantiate(node, *arguments, **keywords)
+    except hydra.errors.InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, InputError):
+            raise cause from None
+        if isinstance(cause, TypeError):
+            raise InputError(f"{' '.join(str(error).split())}; see the files in conf/ for the options there are") from None
+        raise
+
+
+def _is_own_class(target: str) -> bool:
+    """Whether a name is that of a public class, in the module that defines it."""
+    match = TARGET.fullmatch(target)
+    if match is None or importlib.util.find_spec(match[1]) is None:
+        return False
+    named = getattr(importlib.import_module(match[1]), match[2], None)
+    return isinstance(named, type) and named.__module__ == match[1]
+
+
+def _targets(node: Any) -> Iterator[str]:
+    """Find every ``_target_`` in a node, at any depth."""
+    if OmegaConf.is_config(node):
+        node = OmegaConf.to_container(node, resolve=True)
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _targets(value)
+
+
+def compose(name: str, overrides: list[str]) -> DictConfig:
+    """Compose one of the commands' configurations from Python: ``compose("train", ["model=bahdanau"])``.
+
+    Raises:
+        InputError: an override that names no option, or no choice of a group; it suggests the nearest name.
+    """
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"), _explained(name, overrides):
+        return hydra.compose(name, overrides)
+
+
+@contextmanager
+def _explained(name: str, overrides: list[str]) -> Iterator[None]:
+    """Turn what Hydra says of a configuration into one line for the person."""
+    for override in overrides:
+        if override.startswith(("+", "~")):
+            raise InputError(
+                f"{override!r}: options are neither added nor deleted here; give {override.lstrip('+~')} without the sign"
+            )
+    try:
+        yield
+    except (HydraException, MissingMandatoryValue, InterpolationResolutionError) as error:
+        GlobalHydra.instance().clear()
+        with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+            for override in overrides:
+                _explain(name, override)
+        reason = " ".join(str(error).split())
+        raise InputError(reason.removesuffix("Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.")) from None
+
+
+def _explain(name: str, text: str) -> None:
+    """Raise an InputError that says what is wrong with one override; return where nothing is."""
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise InputError(f"{text!r} cannot be read: expected name=value; quote values with blanks or commas") from error
+    key, value = override.get_key_element(), override.value()
+    groups = _groups()
+    if key in groups:
+        choices = groups[key]
+        for choice in override.sweep_iterator() if override.is_sweep_override() else [value]:
+            if choice not in choices:
+                raise InputError(f"{key}={choice} is unknown{_nearest(str(choice), choices)}; {key} is one of {', '.join(choices)}")
+        return
+    known = [*groups, *_keys(hydra.compose(name))]
+    if key not in known:
+        raise InputError(f"{key} is unknown{_nearest(key, known)}; `--help` lists the options")
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    """Return ", did you mean …?" for the closest known name, by its whole path or its last part."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    last = {option.rsplit(".", 1)[-1]: option for option in reversed(known)}
+    close = close or [last[part] for part in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(last), n=1)]
+    return f", did you mean {close[0]}?" if close else ""
+
+
+def _groups() -> dict[str, list[str]]:
+    """Every configuration group with its choices."""
+    groups: dict[str, list[str]] = {}
+    for path in sorted(CONF.glob("*/**/*.yaml")):
+        groups.setdefault(path.parent.relative_to(CONF).as_posix(), []).append(path.stem)
+    return groups
+
+
+def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Every option of a configuration as a dotted path."""
+    for key in node:
+        yield f"{prefix}{key}"
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none():
+            yield from _keys(child, f"{prefix}{key}.")
+
+
+def explicit_overrides(prefix: str) -> dict[str, Any]:
+    """What the person typed below a prefix: ``explicit_overrides("search")`` -> ``{"search.beam_size": 3}``."""
+    typed = OverridesParser.create().parse_overrides(list(hydra.core.hydra_config.HydraConfig.get().overrides.task))
+    return {o.get_key_element(): o.value() for o in typed if re.match(rf"{prefix}(\.|$)", o.get_key_element())}
+
+
+def command(name: str, task: Callable[[DictConfig], None]) -> None:
+    """Run a task with the configuration the command line asks for, jobs of a sweep (``-m``) one after another.
+
+    A mistake of the person (InputError) ends with one line on stderr and exit code 2, a closed pipe quietly; a fault
+    of the program keeps its traceback.
+    """
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(help_text(name))
+        return
+
+    def guarded(config: DictConfig) -> None:
+        with _people_see_one_line():
+            task(config)
+
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra cuts tracebacks and exits by itself
+    with _people_see_one_line(), _explained(name, [text for text in arguments if not text.startswith("-")]):
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+
+
+@contextmanager
+def _people_see_one_line() -> Iterator[None]:
+    """End the program as ``command`` says, inside Hydra's job too, where Hydra would add lines of its own."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        raise SystemExit(0) from None
+
+
+def help_text(name: str) -> str:
+    """Everything a command understands: its own options with their comments, then the groups and their choices."""
+    text = (CONF / f"{name}.yaml").read_text(encoding="utf-8")
+    composed = [line.split(":")[0].split()[-1] for line in text.splitlines() if re.match(r"  - (optional )?\w+: ", line)]
+    options = [line for line in text.splitlines() if not line.startswith(("defaults:", "  - ")) and "_target_" not in line]
+    lines = [*options, "", "Choices, as group=choice; every line of the chosen file is an option too, as group.option=value:"]
+    for group, choices in _groups().items():
+        if group.split("/")[0] in composed:
+            for choice in choices:
+                first = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").replace("# @package _global_\n", "")
+                lines.append(f"  {f'{group}={choice}':34}{first.splitlines()[0].lstrip('# ')}")
+    return "\n".join(lines)

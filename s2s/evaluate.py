@@ -1,0 +1,73 @@
+"""python -m s2s.evaluate: BLEU, chrF and TER with signatures, of a run on a split or of a file against a file."""
+
+import json
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from s2s.config import build, command
+from s2s.errors import InputError
+from s2s.report.alignment import alignment_error_rate, hard_links, merge_pieces, read_links
+from s2s.report.metrics import Score, bleu, chrf, ter
+from s2s.run import Run
+from s2s.text.corpus import Corpus, read_lines
+from s2s.translator import Translator
+
+
+def evaluate(config: DictConfig) -> None:
+    """Print every score on a line of its own."""
+    if config.format not in ("text", "json"):
+        raise InputError(f"format={config.format} is unknown; expected text or json")
+    if (config.hypotheses is None) != (config.references is None):
+        raise InputError("hypotheses= and references= go together; give both files, or neither to score a run")
+    scores = evaluate_files(config) if config.hypotheses else evaluate_run(config)
+    if config.format == "json":
+        named = {score.name: {"value": score.value, "signature": score.signature} for score in scores}
+        print(json.dumps(named, ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(str(score) for score in scores))
+
+
+def evaluate_files(config: DictConfig) -> list[Score]:
+    """Score a file of translations against a file of references."""
+    hypotheses, references = (list(read_lines(Path(name))) for name in (config.hypotheses, config.references))
+    return text_scores(hypotheses, references, config.language)
+
+
+def evaluate_run(config: DictConfig) -> list[Score]:
+    """Translate a split with a run and score it; alignment too, where the split has gold links."""
+    run = Run.find(config.run, config.runs_dir)
+    data = OmegaConf.merge(run.config.data, {"path": config.data.path} if config.data.path else {})
+    corpus: Corpus = build(data)
+    pairs = corpus.load(config.data.split)
+    translator = Translator.from_config(config, run)
+    hypotheses = [translation.text for translation in translator(pairs["source"], batch_size=config.batch_size)]
+    if config.output:
+        Path(config.output).write_text("".join(f"{line}\n" for line in hypotheses), encoding="utf-8")
+    scores = text_scores(hypotheses, list(pairs["target"]), config.language or corpus.target)
+    gold = corpus.alignments(config.data.split)
+    if gold is not None:
+        scores.append(alignment_score(translator, pairs["source"], pairs["target"], gold))
+    return scores
+
+
+def text_scores(hypotheses: list[str], references: list[str], language: str | None) -> list[Score]:
+    """BLEU, chrF and TER."""
+    return [
+        bleu(hypotheses, references, language=language),
+        chrf(hypotheses, references),
+        ter(hypotheses, references, language=language),
+    ]
+
+
+def alignment_score(translator: Translator, sources: list[str], targets: list[str], gold: list[str]) -> Score:
+    """Alignment error rate, in percent, of the attention under forced decoding of the references."""
+    forced = translator.score(sources, targets)
+    merged = [merge_pieces(one.attention, one.source_tokens, one.target_tokens) for one in forced]
+    result = alignment_error_rate((hard_links(one) for one in merged), (read_links(line) for line in gold))
+    signature = f"precision:{100 * result.precision:.1f}|recall:{100 * result.recall:.1f}|sentences:{len(forced)}|words"
+    return Score("AER", 100 * result.error_rate, signature)
+
+
+if __name__ == "__main__":
+    command("evaluate", evaluate)

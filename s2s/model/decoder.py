@@ -1,0 +1,169 @@
+"""Decoders: the order of events in one target position.
+
+Bahdanau's decoder looks first, with the previous state, and then updates the state; Luong's updates first and looks
+with the new state. Any decoder takes any attention.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from s2s.model.attention import Attention, Memory
+from s2s.model.encoder import Encoded
+from s2s.model.recurrent import Recurrent, RecurrentState
+
+__all__ = ["BahdanauDecoder", "Decoder", "DecoderState", "DecoderStep", "LuongDecoder"]
+
+
+@dataclass(frozen=True)
+class DecoderState:
+    """What a row remembers: ``rnn`` parts of (N, L, H), ``feed`` (N, F), the last attentional state or of width 0."""
+
+    rnn: RecurrentState
+    feed: Tensor
+
+    def select(self, rows: Tensor) -> "DecoderState":
+        """The state whose row n is row ``rows[n]`` of this one."""
+        return DecoderState(tuple(part[rows] for part in self.rnn), self.feed[rows])
+
+
+@dataclass(frozen=True)
+class DecoderStep:
+    """One target position: ``output`` (N, O), before the vocabulary; ``attention`` (N, S); the new ``state``."""
+
+    output: Tensor
+    attention: Tensor
+    state: DecoderState
+
+
+class Decoder(nn.Module, ABC):
+    """Write a target, position by position.
+
+    Args:
+        recurrent: the layers, one direction.
+        attention: any score function.
+        feed_size: width of what is fed back into the next position, 0 for nothing.
+        output_size: width of a step's output, O.
+    """
+
+    def __init__(self, *, recurrent: Recurrent, attention: Attention, feed_size: int, output_size: int) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+        self.attention = attention
+        self.feed_size = feed_size
+        self.output_size = output_size
+
+    def start(self, encoded: Encoded, rnn: RecurrentState) -> tuple[DecoderState, Memory]:
+        """Make the first state, one row per sentence, and the memory that all positions look at."""
+        feed = encoded.values.new_zeros(encoded.values.shape[0], self.feed_size)
+        return DecoderState(rnn, feed), Memory(encoded.values, self.attention.keys(encoded.values), encoded.mask)
+
+    @abstractmethod
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
+        """Write one position, given the embedding of the token before it, (N, E)."""
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Write whole targets by teacher forcing: (B, T, E) -> outputs (B, T, O), attention (B, T, S)."""
+        outputs, attention = [], []
+        for position in embedded.unbind(dim=1):
+            step = self.step(position, state, memory)
+            state = step.state
+            outputs.append(step.output)
+            attention.append(step.attention)
+        return torch.stack(outputs, dim=1), torch.stack(attention, dim=1)
+
+
+class BahdanauDecoder(Decoder):
+    """Look, then update (Bahdanau, Cho & Bengio 2015, section 3.1 and appendix A.2.2).
+
+    ``c_i = attend(s_{i-1})``, ``s_i = rnn([y_{i-1}; c_i], s_{i-1})``; the output ``[s_i; y_{i-1}; c_i]`` is what the
+    deep output layer reads.
+
+    Args:
+        rnn, attention: how to make the layers and the score function, given their sizes.
+        embedding_size: width of the embeddings, E.
+        hidden_size: width of the state, H.
+        memory_size: width of the encoder states, D.
+        num_layers: number of layers, L; the top one attends.
+        dropout: probability to drop a unit between layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        rnn: Callable[..., Recurrent],
+        attention: Callable[..., Attention],
+        embedding_size: int,
+        hidden_size: int,
+        memory_size: int,
+        num_layers: int,
+        dropout: float,
+    ) -> None:
+        super().__init__(
+            recurrent=rnn(embedding_size + memory_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            attention=attention(hidden_size, memory_size=memory_size),
+            feed_size=0,
+            output_size=hidden_size + embedding_size + memory_size,
+        )
+
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
+        """Write one position, given the embedding of the token before it, (N, E)."""
+        context, weights = self.attention(state.rnn[0][:, -1], memory)
+        hidden, rnn = self.recurrent.step(torch.cat([embedded, context], dim=-1), state.rnn)
+        output = torch.cat([hidden, embedded, context], dim=-1)
+        return DecoderStep(output, weights, DecoderState(rnn, state.feed))
+
+
+class LuongDecoder(Decoder):
+    """Update, then look (Luong, Pham & Manning 2015, section 3).
+
+    ``h_t = rnn([y_{t-1}; h~_{t-1}], h_{t-1})``, ``c_t = attend(h_t)``, ``h~_t = tanh(W_c [c_t; h_t])`` (eq. 5).
+
+    Args:
+        input_feeding: give the last attentional state ``h~`` to the recurrence (section 3.3); without it all positions
+            are one scan and one look.
+        rnn, attention, embedding_size, hidden_size, memory_size, num_layers, dropout: as in ``BahdanauDecoder``.
+    """
+
+    def __init__(
+        self,
+        *,
+        rnn: Callable[..., Recurrent],
+        attention: Callable[..., Attention],
+        embedding_size: int,
+        hidden_size: int,
+        memory_size: int,
+        num_layers: int,
+        dropout: float,
+        input_feeding: bool = True,
+    ) -> None:
+        feed_size = hidden_size if input_feeding else 0
+        super().__init__(
+            recurrent=rnn(embedding_size + feed_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            attention=attention(hidden_size, memory_size=memory_size),
+            feed_size=feed_size,
+            output_size=hidden_size,
+        )
+        self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
+
+    def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
+        """Write one position, given the embedding of the token before it, (N, E)."""
+        hidden, rnn = self.recurrent.step(torch.cat([embedded, state.feed], dim=-1), state.rnn)
+        output, weights = self._look(hidden, memory)
+        return DecoderStep(output, weights, DecoderState(rnn, output if self.feed_size else state.feed))
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Write whole targets; without input feeding no position waits for the one before it."""
+        if self.feed_size:
+            return super().forward(embedded, state, memory)
+        hidden, _ = self.recurrent.scan(embedded, state=state.rnn)
+        outputs, weights = self._look(hidden.flatten(0, 1), memory)
+        return outputs.unflatten(0, embedded.shape[:2]), weights.unflatten(0, embedded.shape[:2])
+
+    def _look(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
+        """(N, H) -> attentional states ``h~`` (N, H), weights (N, S)."""
+        context, weights = self.attention(hidden, memory)
+        return torch.tanh(self.combine(torch.cat([context, hidden], dim=-1))), weights

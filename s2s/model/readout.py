@@ -1,0 +1,70 @@
+"""Readouts: from a decoder's output to the scores of the vocabulary."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["LinearReadout", "MaxoutReadout", "Readout"]
+
+
+class Readout(nn.Module, ABC):
+    """A layer of features, then one score per word: ``W f + b``.
+
+    Args:
+        output_size: width of the decoder's output, O.
+        feature_size: width of the features before the vocabulary, R.
+        vocabulary_size: V.
+        dropout: probability to drop a feature.
+    """
+
+    def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
+        super().__init__()
+        self.output_size = output_size
+        self.feature_size = feature_size
+        self.weight = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
+        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+        self.dropout = nn.Dropout(dropout)
+
+    @abstractmethod
+    def features(self, output: Tensor) -> Tensor:
+        """What the vocabulary reads: (…, O) -> (…, R)."""
+
+    def log_probs(self, features: Tensor) -> Tensor:
+        """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V)."""
+        scores = nn.functional.linear(features, self.weight, self.bias)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(dim=-1)
+
+
+class LinearReadout(Readout):
+    """The output itself where widths agree, or a linear map of it (Luong, Pham & Manning 2015, eq. 6)."""
+
+    def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
+        super().__init__(
+            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout
+        )
+        self.project = nn.Identity() if output_size == feature_size else nn.Linear(output_size, feature_size, bias=False)
+
+    def features(self, output: Tensor) -> Tensor:
+        """(…, O) -> (…, R)."""
+        features: Tensor = self.dropout(self.project(output))
+        return features
+
+
+class MaxoutReadout(Readout):
+    """Deep output with maxout units (Bahdanau, Cho & Bengio 2015, appendix A.2.2; Goodfellow et al. 2013).
+
+    ``t~ = U s + V y + C c``, ``t_j = max(t~_{2j-1}, t~_{2j})``. The appendix writes ``s_{i-1}`` here; as in its
+    equation 4 the state is ``s_i``.
+    """
+
+    def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
+        super().__init__(
+            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout
+        )
+        self.project = nn.Linear(output_size, 2 * feature_size)
+
+    def features(self, output: Tensor) -> Tensor:
+        """(…, O) -> (…, R)."""
+        features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1))
+        return features

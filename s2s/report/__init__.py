@@ -1,0 +1,52 @@
+"""What a translation is worth and what the model looked at: scores, word alignment, heatmaps.
+
+Everything is imported when it is first used, so that ``import s2s.report`` loads neither sacreBLEU nor matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from s2s.report.alignment import (
+        AlignmentScore,
+        WordAttention,
+        alignment_error_rate,
+        hard_links,
+        merge_pieces,
+        read_links,
+        words,
+    )
+    from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
+    from s2s.report.metrics import Score, bleu, chrf, exact_match, perplexity, ter
+
+__all__ = [
+    "AlignmentScore",
+    "Score",
+    "WordAttention",
+    "alignment_error_rate",
+    "bleu",
+    "chrf",
+    "draw_heatmap",
+    "exact_match",
+    "hard_links",
+    "merge_pieces",
+    "missing_glyph_notice",
+    "perplexity",
+    "read_links",
+    "ter",
+    "words",
+]
+
+_MODULE_OF = {
+    **dict.fromkeys(("Score", "bleu", "chrf", "exact_match", "perplexity", "ter"), "metrics"),
+    **dict.fromkeys(("draw_heatmap", "missing_glyph_notice"), "heatmap"),
+    **dict.fromkeys(("AlignmentScore", "WordAttention", "alignment_error_rate"), "alignment"),
+    **dict.fromkeys(("hard_links", "merge_pieces", "read_links", "words"), "alignment"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module a public name lives in only when the name is asked for (PEP 562)."""
+    if name in _MODULE_OF:
+        return getattr(import_module(f"s2s.report.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

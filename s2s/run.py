@@ -1,0 +1,140 @@
+"""A run: the folder of a trained model, self-contained; reading one runs no code from it."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+
+from s2s.config import build
+from s2s.errors import InputError
+from s2s.model.seq2seq import Seq2Seq
+from s2s.text.tokenizer import Tokenizer
+
+__all__ = ["Run", "pick_device"]
+
+
+class Run:
+    """The folder of one training run.
+
+    ``config.yaml`` resolved configuration · ``tokenizer/`` · ``model.safetensors`` best weights · ``metrics.jsonl`` ·
+    ``training.pt`` what continues the run · ``result.json`` test scores, written when the run has finished.
+
+    Args:
+        folder: an existing run.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.weights = self.folder / "model.safetensors"
+        self.metrics = self.folder / "metrics.jsonl"
+        self.training_state = self.folder / "training.pt"
+        self.result = self.folder / "result.json"
+        path = self.folder / "config.yaml"
+        if not path.is_file():
+            raise InputError(f"{self.folder} is no run: it has no config.yaml; train one with `python -m s2s.train`")
+        loaded = OmegaConf.load(path)
+        if not isinstance(loaded, DictConfig):
+            raise InputError(f"{path} is no configuration: expected names and values; is the run folder complete?")
+        self.config = loaded
+
+    @classmethod
+    def create(cls, runs_dir: str | Path, name: str, config: DictConfig, *, exact: bool) -> "Run":
+        """Make a new run folder.
+
+        Args:
+            runs_dir: where runs stand.
+            name: of the folder.
+            config: what the run is made of, resolved.
+            exact: refuse an existing folder rather than number the new one.
+        """
+        folder, number = Path(runs_dir) / name, 1
+        while folder.exists():
+            if exact:
+                raise InputError(f"{folder} exists; give another name=, or resume={folder}, or remove it")
+            number += 1
+            folder = Path(runs_dir) / f"{name}-{number}"
+        folder.mkdir(parents=True)
+        OmegaConf.save(config, folder / "config.yaml")
+        return cls(folder)
+
+    @classmethod
+    def find(cls, folder: str | None, runs_dir: str | Path) -> "Run":
+        """Open the run of this folder; without one the run that finished last."""
+        if folder:
+            return cls(folder)
+        finished = sorted(Path(runs_dir).glob("*/result.json"), key=lambda path: path.stat().st_mtime)
+        if not finished:
+            raise InputError(
+                f"no finished run in {runs_dir}; train one with `python -m s2s.train` or name one with run=folder"
+            )
+        return cls(finished[-1].parent)
+
+    def save_tokenizers(self, source: Tokenizer, target: Tokenizer) -> None:
+        """Keep the tokenizers of both languages."""
+        source.save(self.folder / "tokenizer" / "source.model")
+        target.save(self.folder / "tokenizer" / "target.model")
+
+    def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
+        """Read the tokenizers of both languages."""
+        folder = self.folder / "tokenizer"
+        return Tokenizer.load(folder / "source.model"), Tokenizer.load(folder / "target.model")
+
+    def build_model(self) -> Seq2Seq:
+        """Make the run's model with fresh weights."""
+        source, target = self.tokenizers()
+        model = build(self.config.model, source_vocabulary=len(source), target_vocabulary=len(target))
+        if not isinstance(model, Seq2Seq):
+            raise InputError(f"{self.folder}/config.yaml: model is a {type(model).__name__}, expected build_seq2seq")
+        return model
+
+    def save_weights(self, model: Seq2Seq) -> None:
+        """Keep weights, whole or not at all."""
+        partial = self.weights.with_suffix(".partial")
+        save_model(model, str(partial))
+        os.replace(partial, self.weights)
+
+    def load_model(self, device: torch.device | None = None) -> Seq2Seq:
+        """Read the model with its best weights, ready to translate."""
+        model = self.build_model()
+        if not self.weights.is_file():
+            raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
+        try:
+            load_model(model, str(self.weights))
+        except (SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{self.weights} does not hold this run's weights ({reason}); copy it again") from error
+        return model.to(device or torch.device("cpu")).eval()
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Add one line to the metrics."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """Read the metrics back."""
+        if self.metrics.is_file():
+            for line in self.metrics.read_text(encoding="utf-8").splitlines():
+                yield json.loads(line)
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the test scores and mark the run as finished."""
+        self.result.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def pick_device(name: str | None) -> torch.device:
+    """The device of this name; without one a GPU where there is one, else the CPU."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device={name} cannot be used here ({str(error).splitlines()[0]}); try device=cpu") from error
+    return device

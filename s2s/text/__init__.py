@@ -1,0 +1,1 @@
+"""From text to batches of ids: corpora, tokenizers, batches of similar length."""

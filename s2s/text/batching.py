@@ -1,0 +1,165 @@
+"""Sentences of ids, kept flat, and batches of similar length cut from them.
+
+Shapes: B sentences, L length; padding on the right with PAD = 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from s2s.errors import InputError
+
+__all__ = ["Batch", "ParallelIds", "Sequences", "SentenceIds", "collate", "padding_share", "plan_batches"]
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Padded sentences: ``ids`` (B, L) and ``lengths`` (B,), both int64; EOS ends each, so no length is zero."""
+
+    ids: Tensor
+    lengths: Tensor
+
+    @property
+    def mask(self) -> Tensor:
+        """True on real tokens, (B, L)."""
+        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths[:, None]
+
+    def to(self, device: torch.device) -> "Sequences":
+        """Copy to a device, without waiting for it."""
+        return Sequences(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sentences that are worked on together; ``rows[b]`` is the place of sentence b in the input."""
+
+    source: Sequences
+    target: Sequences | None
+    rows: tuple[int, ...]
+
+    @property
+    def target_tokens(self) -> int:
+        """Target pieces and end marks; padding and start marks are not counted."""
+        return 0 if self.target is None else int(self.target.lengths.sum())
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device."""
+        target = None if self.target is None else self.target.to(device)
+        return replace(self, source=self.source.to(device), target=target)
+
+
+@dataclass(frozen=True)
+class SentenceIds:
+    """Many sentences in one flat array: sentence i is ``values[offsets[i]:offsets[i + 1]]``."""
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, sentences: Sequence[Sequence[int]]) -> "SentenceIds":
+        """Flatten lists of ids."""
+        lengths = np.fromiter((len(sentence) for sentence in sentences), np.int64, len(sentences))
+        values = np.fromiter(chain.from_iterable(sentences), np.int32, int(lengths.sum()))
+        return cls(values, np.concatenate([[0], lengths.cumsum()]))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Ids per sentence, EOS counted."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class ParallelIds:
+    """The two sides of a tokenised split, row by row."""
+
+    source: SentenceIds
+    target: SentenceIds
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batch(self, rows: Sequence[int]) -> Batch:
+        """Collate the pairs of these rows."""
+        return Batch(
+            source=collate([self.source[row] for row in rows]),
+            target=collate([self.target[row] for row in rows]),
+            rows=tuple(int(row) for row in rows),
+        )
+
+    def usable(self, longest: int) -> tuple[np.ndarray, int, int]:
+        """Find the pairs to train on: rows with two sides of 1 to ``longest`` pieces, EOS not counted.
+
+        Returns:
+            the rows, the number of pairs left out for an empty side, the number left out for their length.
+        """
+        shorter = np.minimum(self.source.lengths, self.target.lengths) - 1
+        longer = np.maximum(self.source.lengths, self.target.lengths) - 1
+        empty = shorter == 0
+        over_long = ~empty & (longer > longest)
+        return np.flatnonzero(~empty & ~over_long), int(empty.sum()), int(over_long.sum())
+
+
+def collate(sentences: Sequence[np.ndarray] | Sequence[Sequence[int]]) -> Sequences:
+    """Pad sentences on the right: B sentences of ids -> Sequences."""
+    lengths = torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
+    ids = np.zeros((len(sentences), int(lengths.max())), dtype=np.int64)
+    for row, sentence in enumerate(sentences):
+        ids[row, : len(sentence)] = sentence
+    return Sequences(torch.from_numpy(ids), lengths)
+
+
+def plan_batches(
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    *,
+    tokens: int,
+    sentences: int | None = None,
+    shuffle: np.random.Generator | None = None,
+) -> list[np.ndarray]:
+    """Cut rows into batches of similar length; every row is in exactly one.
+
+    Rows are sorted by target and source length, cut where a batch would pass its budget, and the batches shuffled.
+    Rows of equal lengths are shuffled first, so that every epoch has batches of its own.
+
+    Args:
+        source_lengths: tokens of each source, padding not counted.
+        target_lengths: tokens of each target.
+        tokens: the most tokens of a batch on its longer side, padding counted; a longer row is a batch alone.
+        sentences: the most rows of a batch; None for no such bound.
+        shuffle: random generator; None keeps the order by length.
+    """
+    for name, value in (("tokens", tokens), ("sentences", sentences)):
+        if value is not None and value < 1:
+            raise InputError(f"a batch of {value} {name} holds nothing; set batch.{name} to 1 or more")
+    order = np.arange(len(source_lengths)) if shuffle is None else shuffle.permutation(len(source_lengths))
+    order = order[np.lexsort((source_lengths[order], target_lengths[order]))]
+    longer = np.maximum(source_lengths, target_lengths)[order]
+    batches: list[np.ndarray] = []
+    start, widest = 0, 0
+    for end, length in enumerate(longer.tolist()):
+        widest = max(widest, length)
+        if end > start and (widest * (end - start + 1) > tokens or end - start == sentences):
+            batches.append(order[start:end])
+            start, widest = end, length
+    if len(order):
+        batches.append(order[start:])
+    if shuffle is not None:
+        batches = [batches[index] for index in shuffle.permutation(len(batches))]
+    return batches
+
+
+def padding_share(batches: Sequence[np.ndarray], *lengths: np.ndarray) -> float:
+    """Return which share of all positions in the batches is padding, over all sides given."""
+    real = sum(int(side[batch].sum()) for batch in batches for side in lengths)
+    padded = sum(int(side[batch].max()) * len(batch) for batch in batches for side in lengths)
+    return 1 - real / max(padded, 1)

@@ -1,0 +1,156 @@
+"""Text to pieces to ids and back, by SentencePiece (Kudo & Richardson 2018)."""
+
+import io
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sentencepiece
+
+from s2s.errors import InputError
+
+__all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalise"]
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+EOS_PIECE = "</s>"
+
+
+def normalise(text: str) -> str:
+    """Bring text to Unicode's composed form (NFC) with single blanks between words.
+
+    Compatibility characters stay as they are: NFKC would turn a Chinese comma into a Latin one.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+class Tokenizer:
+    """A SentencePiece model with this project's ids: PAD, UNK, BOS, EOS = 0, 1, 2, 3.
+
+    Args:
+        model: a serialised SentencePiece model.
+
+    Raises:
+        InputError: the bytes are no SentencePiece model, or one with other ids.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self.model = model
+        self._processor = sentencepiece.SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(model)
+        except (RuntimeError, OSError) as error:
+            raise InputError(f"not a SentencePiece model ({len(model)} bytes): the file is damaged; copy it again") from error
+        ids = tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos"))
+        if ids != (PAD, UNK, BOS, EOS):
+            raise InputError(
+                f"the SentencePiece model has PAD, UNK, BOS, EOS = {ids}, expected {(PAD, UNK, BOS, EOS)}; "
+                "train it with this toolkit"
+            )
+
+    def __len__(self) -> int:
+        """Return the number of pieces, V."""
+        return int(self._processor.get_piece_size())
+
+    def encode(self, texts: Sequence[str], *, sampling: float = 0.0) -> list[list[int]]:
+        """Cut texts into piece ids, EOS last; an empty text is EOS alone.
+
+        Args:
+            texts: sentences as people write them.
+            sampling: 0 for the one best segmentation; above 0 the probability to skip a merge (BPE-dropout,
+                Provilkov et al. 2020) or the smoothing of unigram sampling (Kudo 2018).
+        """
+        options: dict[str, Any] = {}
+        if sampling > 0:
+            options = {"enable_sampling": True, "alpha": sampling, "nbest_size": -1}
+        encoded: list[list[int]] = self._processor.encode(
+            [normalise(text) for text in texts], out_type=int, add_eos=True, **options
+        )
+        return encoded
+
+    def pieces(self, text: str) -> list[str]:
+        """Return the pieces of a text, EOS last: as many as ``encode`` gives ids, a character without piece as itself."""
+        pieces: list[str] = self._processor.encode(normalise(text), out_type=str, add_eos=True)
+        return pieces
+
+    def pieces_of(self, ids: Sequence[int]) -> list[str]:
+        """Return the piece behind every id."""
+        return [EOS_PIECE if index == EOS else self._processor.id_to_piece(int(index)) for index in ids]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Join ids to text as people write it; PAD, BOS and EOS leave no trace."""
+        text: str = self._processor.decode([int(index) for index in ids if index not in (PAD, BOS, EOS)])
+        return text
+
+    def save(self, path: Path) -> None:
+        """Write the model where ``load`` finds it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.model)
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        """Read a model written by ``save``."""
+        if not path.is_file():
+            raise InputError(f"no tokenizer at {path}: expected a SentencePiece model; is the run folder complete?")
+        return cls(path.read_bytes())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerRecipe:
+    """How to train tokenizers, always on the training split alone.
+
+    Args:
+        algorithm: SentencePiece's model type: ``bpe``, ``unigram`` or ``char``.
+        vocabulary_size: number of pieces V, the four special ones included; ``char`` takes every character.
+        joint: one model for both languages, or one for each.
+        character_coverage: share of the characters that get pieces of their own; the rarest become UNK.
+        sampling: see ``Tokenizer.encode``; used in training only.
+    """
+
+    algorithm: str
+    vocabulary_size: int
+    joint: bool = True
+    character_coverage: float = 1.0
+    sampling: float = 0.0
+
+    def train(self, sentences: Iterable[str]) -> Tokenizer:
+        """Train one model on sentences.
+
+        Raises:
+            InputError: SentencePiece cannot make a vocabulary of this size from these sentences.
+        """
+        if self.algorithm not in ("bpe", "unigram", "char"):
+            raise InputError(f"tokenizer.algorithm is {self.algorithm!r}, expected bpe, unigram or char")
+        buffer = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=(normalise(sentence) for sentence in sentences),
+                model_writer=buffer,
+                model_type=self.algorithm,
+                vocab_size=self.vocabulary_size,
+                hard_vocab_limit=self.algorithm == "bpe",
+                character_coverage=self.character_coverage,
+                normalization_rule_name="identity",
+                max_sentence_length=1 << 16,
+                num_threads=2,
+                minloglevel=2,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+            )
+        except RuntimeError as error:
+            reason = " ".join(str(error).split("] ")[-1].split())
+            raise InputError(
+                f"tokenizer.vocabulary_size={self.vocabulary_size} does not fit this corpus ({reason}); "
+                "set another tokenizer.vocabulary_size or use tokenizer=char"
+            ) from error
+        return Tokenizer(buffer.getvalue())
+
+    def train_pair(self, source: Iterable[str], target: Iterable[str]) -> tuple[Tokenizer, Tokenizer]:
+        """Train for both languages; with ``joint`` both are the same object."""
+        if self.joint:
+            both = self.train(sentence for side in (source, target) for sentence in side)
+            return both, both
+        return self.train(source), self.train(target)

@@ -1,0 +1,105 @@
+"""python -m s2s.train: train a translator, score it on the test split and show what it does."""
+
+import sys
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from s2s.config import build, command, explicit_overrides
+from s2s.errors import InputError
+from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
+from s2s.report.metrics import bleu, chrf
+from s2s.run import Run, pick_device
+from s2s.text.corpus import Corpus
+from s2s.training.data import load_training_data
+from s2s.training.trainer import Trainer
+from s2s.translator import Translator
+
+SAMPLES = 3
+
+
+def say(line: str) -> None:
+    """Tell the person something that is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def train(config: DictConfig) -> None:
+    """Train a run, new or resumed, then report on it."""
+    run = _resumed(config.resume) if config.resume else _new(config)
+    config = run.config
+    say(f"run: {run.folder}")
+    settings, corpus = build(config.training), build(config.data)
+    torch.manual_seed(config.seed)
+    data = load_training_data(
+        corpus, build(config.tokenizer), run, longest=settings.longest, seed=config.seed, say=say
+    )
+    trainer = Trainer(
+        run=run,
+        data=data,
+        model=run.build_model(),
+        optimizer=build(config.optimizer),
+        schedule=build(config.scheduler),
+        search=build(config.search),
+        settings=settings,
+        seed=config.seed,
+        device=pick_device(config.device),
+        say=say,
+    )
+    if run.training_state.exists():
+        trainer.resume()
+    if not trainer.train():
+        say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
+        raise SystemExit(130)
+    report(run, corpus)
+
+
+def _new(config: DictConfig) -> Run:
+    """Make the folder of a new run."""
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise InputError(f"{missing[0]} is not set; give {missing[0]}=… on the command line")
+    model = config.model.decoder._target_.split(".")[-1].removesuffix("Decoder").lower()
+    name = f"{config.data.label}-{config.data.source}-{config.data.target}-{model}"
+    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
+    kept = OmegaConf.masked_copy(resolved, ["seed", "device", "data", "tokenizer", "model", "optimizer", "scheduler", "search", "training"])
+    return Run.create(config.runs_dir, config.name or name, kept, exact=config.name is not None)
+
+
+def _resumed(folder: str) -> Run:
+    """Open a run to go on with it; only training.* may be changed, such as a later end."""
+    run = Run(folder)
+    for key, value in explicit_overrides("").items():
+        if key.startswith("training."):
+            OmegaConf.update(run.config, key, value)
+        elif key not in ("resume", "device"):
+            raise InputError(f"{key} cannot change in a resumed run, only training.* and device can; train a new run")
+    OmegaConf.save(run.config, run.folder / "config.yaml")
+    return run
+
+
+def report(run: Run, corpus: Corpus) -> None:
+    """Score the best weights on the test split (validation where there is none) and show some translations."""
+    split = "test" if "test" in corpus.splits() else "valid"
+    pairs = corpus.load(split)
+    translator = Translator.load(run, device=run.config.device)
+    translations = translator(pairs["source"])
+    hypotheses, references = [translation.text for translation in translations], list(pairs["target"])
+    scores = [bleu(hypotheses, references, language=corpus.target), chrf(hypotheses, references)]
+    for score in scores:
+        print(f"{split} {score}")
+    shown = [index for index, translation in enumerate(translations) if translation.source_tokens][:SAMPLES]
+    for index in shown:
+        print(f"\nsource     {pairs['source'][index]}\ntranslated {hypotheses[index]}\nreference  {references[index]}")
+    run.finish({score.name: {"value": score.value, "signature": score.signature, "split": split} for score in scores})
+    if shown:
+        first = translations[shown[0]]
+        heatmap = run.folder / "heatmap.png"
+        missing = draw_heatmap(first.attention, first.source_tokens, first.target_tokens, heatmap)
+        if missing:
+            say(missing_glyph_notice(missing))
+        print(f"\nheatmap    {heatmap}")
+        print(f'next       echo "{first.source}" | python -m s2s.translate run={run.folder}')
+
+
+if __name__ == "__main__":
+    command("train", train)

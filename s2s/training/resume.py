@@ -1,0 +1,74 @@
+"""The state that continues a run: where it stands, and everything the next update depends on."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from s2s.errors import InputError
+
+__all__ = ["TrainingState", "load_training_state", "save_training_state"]
+
+
+@dataclass
+class TrainingState:
+    """How far training has come.
+
+    Args:
+        epoch: epochs finished.
+        position: updates made in the epoch under way; its batches follow from seed and epoch.
+        updates: updates of the weights.
+        seconds: time spent, validation included.
+        scores: one per validation, higher being better; patience and plateaus follow from them.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    updates: int = 0
+    seconds: float = 0.0
+    scores: list[float] = field(default_factory=list)
+
+    def advance(self, updates_per_epoch: int) -> None:
+        """Count one update."""
+        self.updates += 1
+        self.position += 1
+        if self.position == updates_per_epoch:
+            self.epoch, self.position = self.epoch + 1, 0
+
+
+def save_training_state(path: Path, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Write the state with weights, optimizer and random generators, whole or not at all."""
+    saved: dict[str, Any] = {
+        "state": asdict(state),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+    partial = path.with_suffix(".partial")
+    torch.save(saved, partial)
+    os.replace(partial, path)
+
+
+def load_training_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
+    """Put everything back as it was saved, so that the next update is the one that would have followed.
+
+    Raises:
+        InputError: there is no state, or it is not this model's.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} is missing: the run was never saved, or is finished and packed; train a new one")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        torch.set_rng_state(saved["random"])
+        if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all(saved["random_cuda"])
+        return TrainingState(**saved["state"])
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} does not continue this run ({reason}); copy it again or train a new run") from error

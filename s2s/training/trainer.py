@@ -1,0 +1,300 @@
+"""The training loop: teacher forcing, validation, the best checkpoint, and a state to resume from."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+
+from s2s.errors import InputError
+from s2s.model.seq2seq import Seq2Seq
+from s2s.report.metrics import bleu, chrf, perplexity
+from s2s.run import Run
+from s2s.text.batching import ParallelIds, SentenceIds, padding_share, plan_batches
+from s2s.training.data import TrainingData
+from s2s.training.loss import smoothed_cross_entropy
+from s2s.training.progress import ProgressDisplay
+from s2s.training.resume import TrainingState, load_training_state, save_training_state
+from s2s.training.schedule import Schedule, stale
+from s2s.translator import Search, Translator
+
+__all__ = ["Trainer", "TrainingSettings"]
+
+UPDATES_PER_RECORD = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How long and how to train; the comments in conf/train.yaml say what each is for.
+
+    Raises:
+        InputError: a value out of range, or no limit at all.
+    """
+
+    epochs: int | None
+    steps: int | None
+    minutes: float | None
+    batch_tokens: int
+    batch_sentences: int | None
+    accumulation: int
+    longest: int
+    label_smoothing: float
+    clip_norm: float | None
+    validate_every: int | None
+    criterion: str
+    patience: int | None
+    precision: str
+    tensorboard: bool
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None and self.minutes is None:
+            raise InputError("training has no end: set training.epochs, training.steps or training.minutes")
+        for name in ("epochs", "steps", "minutes", "accumulation", "longest", "clip_norm", "validate_every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InputError(f"training.{name}={value} must be above 0; null switches it off where it may be off")
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"training.label_smoothing={self.label_smoothing} must be from 0 to below 1")
+        if self.criterion not in ("bleu", "chrf", "loss"):
+            raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf or loss")
+        if self.precision not in ("no", "bf16"):
+            raise InputError(f'training.precision={self.precision} is unknown; expected "no" for float32, or bf16')
+
+
+class Trainer:
+    """Train a run's model on its data.
+
+    Args:
+        run: where weights, metrics and state are kept.
+        data: what to train and validate on.
+        model: fresh weights.
+        optimizer: makes the optimizer, given the weights.
+        schedule: factor on the learning rate.
+        search: what validation decodes with, the search that translation will use.
+        settings: limits, batches, regularisation.
+        seed: of batches and dropout.
+        device: where to compute.
+        say: takes each line that the person should read.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        data: TrainingData,
+        model: Seq2Seq,
+        optimizer: Callable[..., torch.optim.Optimizer],
+        schedule: Schedule,
+        search: Search,
+        settings: TrainingSettings,
+        seed: int,
+        device: torch.device,
+        say: Callable[[str], None],
+    ) -> None:
+        AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=settings.precision)
+        self.run, self.data, self.schedule, self.settings, self.seed, self.say = run, data, schedule, settings, seed, say
+        self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
+        self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.model = self.accelerator.prepare(model)
+        self.translator = Translator(
+            model, source=data.source, target=data.target, search=search, device=self.accelerator.device
+        )
+        self.state = TrainingState()
+        self._updates_per_epoch = 0
+        self._interrupted = False
+
+    def resume(self) -> None:
+        """Go back to where the run was saved."""
+        self.state = load_training_state(self.run.training_state, self.translator.model, self.optimizer)
+        kept = [record for record in self.run.records() if record["updates"] <= self.state.updates]
+        self.run.metrics.write_text("", encoding="utf-8")
+        for record in kept:
+            self.run.log(record)
+
+    def train(self) -> bool:
+        """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
+        state, started = self.state, time.perf_counter() - self.state.seconds
+        with ProgressDisplay() as display, self._interruptible(), self._recorder() as record:
+            for ids, group in self._updates():
+                self._set_learning_rate()
+                nll, tokens = self._update(ids, group)
+                state.advance(self._updates_per_epoch)
+                state.seconds = time.perf_counter() - started
+                display.update(state, share=self._share(), nll=nll, tokens=tokens)
+                if state.updates % UPDATES_PER_RECORD == 0:
+                    record({"split": "train", **display.measured(), "learning_rate": self.optimizer.param_groups[0]["lr"]})
+                ended = self._share() >= 1
+                if (ended or self._validation_is_due()) and not self._interrupted:
+                    record(self._validate(display))
+                    state.seconds = time.perf_counter() - started
+                    self._save()
+                if ended or self._interrupted or self._out_of_patience():
+                    break
+            if self._interrupted:
+                self._save()
+        return not self._interrupted
+
+    def _updates(self) -> Iterator[tuple[ParallelIds, list[np.ndarray]]]:
+        """Yield the batches of every update still to come, epoch after epoch."""
+        while True:
+            ids = self.data.epoch(self.state.epoch)
+            groups = self._plan(ids)
+            self._updates_per_epoch = len(groups)
+            if self.state.updates == 0:
+                self._describe(ids, groups)
+            if self._share() >= 1 or self._out_of_patience():
+                return
+            for group in groups[self.state.position :]:
+                yield ids, group
+
+    def _share(self) -> float:
+        """Share of training done, by the limit that is nearest."""
+        settings, state = self.settings, self.state
+        epochs = state.epoch + state.position / self._updates_per_epoch
+        done = ((epochs, settings.epochs), (state.updates, settings.steps), (state.seconds / 60, settings.minutes))
+        return max(value / limit for value, limit in done if limit is not None)
+
+    def _validation_is_due(self) -> bool:
+        every = self.settings.validate_every
+        return self.state.position == 0 if every is None else self.state.updates % every == 0
+
+    def _out_of_patience(self) -> bool:
+        return self.settings.patience is not None and stale(self.state.scores) >= self.settings.patience
+
+    def _set_learning_rate(self) -> None:
+        factor = self.schedule.factor(updates=self.state.updates, progress=self._share(), scores=self.state.scores)
+        for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
+            group["lr"] = rate * factor
+
+    def _save(self) -> None:
+        save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer)
+
+    def _plan(self, ids: ParallelIds) -> list[list[np.ndarray]]:
+        """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone."""
+        rows, settings = self.data.rows, self.settings
+        batches = plan_batches(
+            ids.source.lengths[rows],
+            ids.target.lengths[rows],
+            tokens=settings.batch_tokens,
+            sentences=settings.batch_sentences,
+            shuffle=np.random.default_rng([self.seed, self.state.epoch]),
+        )
+        batches = [rows[batch] for batch in batches]
+        return [batches[i : i + settings.accumulation] for i in range(0, len(batches), settings.accumulation)]
+
+    def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, int]:
+        """Make one update; return the negative log-likelihood in sum and the number of target tokens."""
+        self.model.train()
+        tokens = int(sum(ids.target.lengths[batch].sum() for batch in group))
+        nll = torch.zeros((), device=self.accelerator.device)
+        for batch in group:
+            loss, batch_nll = self._loss(ids, batch, self.settings.label_smoothing)
+            self.accelerator.backward(loss / tokens)
+            nll += batch_nll
+        if self.settings.clip_norm:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return nll, tokens
+
+    def _loss(self, ids: ParallelIds, rows: np.ndarray, smoothing: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Smoothed loss and negative log-likelihood of a batch, in sum over target tokens."""
+        batch = ids.batch(rows.tolist()).to(self.accelerator.device)
+        assert batch.target is not None
+        with self.accelerator.autocast():
+            features, _ = self.model(batch)
+            readout, mask = self.translator.model.readout, batch.target.mask
+            return smoothed_cross_entropy(
+                features[mask], readout.weight, readout.bias, batch.target.ids[mask], smoothing=smoothing
+            )
+
+    def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
+        """Score the validation pairs, keep the weights where they are the best so far, and say so."""
+        data, settings, state = self.data, self.settings, self.state
+        ids = ParallelIds(
+            SentenceIds.of(data.source.encode(data.valid_sources)), SentenceIds.of(data.target.encode(data.valid_targets))
+        )
+        self.model.eval()
+        nll = 0.0
+        with torch.inference_mode():
+            for rows in plan_batches(ids.source.lengths, ids.target.lengths, tokens=settings.batch_tokens):
+                nll += float(self._loss(ids, rows, 0.0)[1])
+        record: dict[str, Any] = {"split": "valid", "updates": state.updates, "epoch": state.epoch}
+        record["perplexity"] = perplexity(nll, int(ids.target.lengths.sum())).value
+        score, text = -nll, f"perplexity {record['perplexity']:.2f}"
+        if settings.criterion != "loss":
+            display.note("validation: translating")
+            hypotheses = [translation.text for translation in self.translator(data.valid_sources)]
+            measures = [bleu(hypotheses, data.valid_targets, language=data.language), chrf(hypotheses, data.valid_targets)]
+            for measure, name in zip(measures, ("bleu", "chrf"), strict=True):
+                record[name] = {"value": measure.value, "signature": measure.signature}
+                text += f", {measure.name} {measure.value:.2f}"
+                score = measure.value if settings.criterion == name else score
+        state.scores.append(score)
+        best = stale(state.scores) == 0
+        if best:
+            self.run.save_weights(self.translator.model)
+        record.update(best=best, seconds=round(state.seconds, 1))
+        minutes, seconds = divmod(round(state.seconds), 60)
+        epochs = state.epoch + state.position / self._updates_per_epoch
+        self.say(f"epoch {epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
+        return record
+
+    def _describe(self, ids: ParallelIds, groups: list[list[np.ndarray]]) -> None:
+        """Say how large everything is before the first update."""
+        batches = [batch for group in groups for batch in group]
+        padding = padding_share(batches, ids.source.lengths, ids.target.lengths)
+        targets = int(ids.target.lengths[self.data.rows].sum())
+        weights = sum(parameter.numel() for parameter in self.translator.model.parameters())
+        self.say(
+            f"{weights:,} weights, {len(self.data.source):,} source and {len(self.data.target):,} target pieces; "
+            f"an epoch: {len(batches):,} batches, {targets:,} target tokens, {padding:.1%} padding"
+        )
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let the first Ctrl-C finish the update under way; a second one ends at once."""
+
+        def interrupt(*_: Any) -> None:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, before)
+
+        try:
+            before = signal.signal(signal.SIGINT, interrupt)
+        except ValueError:  # only the main thread may listen
+            yield
+            return
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @contextmanager
+    def _recorder(self) -> Iterator[Callable[[dict[str, Any]], None]]:
+        """Yield what takes a record of numbers to the run's metrics, and to TensorBoard if asked."""
+        if not self.settings.tensorboard:
+            yield self.run.log
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise InputError(
+                "training.tensorboard=true needs TensorBoard, which is not installed; `pip install 's2s[tensorboard]'`"
+            ) from error
+        with SummaryWriter(str(self.run.folder / "tensorboard")) as writer:
+
+            def record(line: dict[str, Any]) -> None:
+                self.run.log(line)
+                for name, value in line.items():
+                    number = value["value"] if isinstance(value, dict) else value
+                    if isinstance(number, float):
+                        writer.add_scalar(f"{line['split']}/{name}", number, line["updates"])
+
+            yield record

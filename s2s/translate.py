@@ -1,0 +1,112 @@
+"""python -m s2s.translate: text in, one line out for every line in."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from omegaconf import DictConfig
+
+from s2s.config import command
+from s2s.errors import InputError
+from s2s.run import Run
+from s2s.translator import Translation, Translator
+
+CHUNK_BYTES = 1 << 16
+
+
+def translate(config: DictConfig) -> None:
+    """Translate the input as it comes; a heatmap shows the first line that has words."""
+    if config.format not in ("text", "jsonl"):
+        raise InputError(f"format={config.format} is unknown; expected text or jsonl")
+    run = Run.find(config.run, config.runs_dir)
+    print(f"run: {run.folder}", file=sys.stderr)
+    translator = Translator.from_config(config, run)
+    write = text_lines if config.format == "text" else json_line
+    heatmap = config.heatmap
+    with opened(config.input, "rb") as source, opened(config.output, "wb") as output:
+        for lines in read_lines_as_they_come(source):
+            for translation in translator(lines, n_best=config.n_best, batch_size=config.batch_size):
+                output.write((write(translation) + "\n").encode("utf-8"))
+                if heatmap and translation.source_tokens:
+                    draw(translation, heatmap)
+                    heatmap = None
+            output.flush()
+
+
+@contextmanager
+def opened(name: str, mode: str) -> Iterator[BinaryIO]:
+    """Open a file, or stdin or stdout for ``-``, which stay open."""
+    if name == "-":
+        yield sys.stdin.buffer if "r" in mode else sys.stdout.buffer
+        return
+    try:
+        file = open(name, mode)  # noqa: SIM115 (closed below)
+    except OSError as error:
+        verb = "read" if "r" in mode else "written"
+        raise InputError(f"{name} cannot be {verb} ({error.strerror}); give another file, or - for the terminal") from error
+    with file:
+        yield file
+
+
+def read_lines_as_they_come(source: BinaryIO) -> Iterator[list[str]]:
+    """Yield the lines of each chunk as soon as it is there, so that a slow pipe is answered line by line.
+
+    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD.
+    """
+    rest = b""
+    while chunk := source.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield [decoded(line) for line in lines]
+    if rest:
+        yield [decoded(rest)]
+
+
+def decoded(line: bytes) -> str:
+    """Bytes of one line as text."""
+    return line.removesuffix(b"\r").decode("utf-8", errors="replace")
+
+
+def text_lines(translation: Translation) -> str:
+    """The translation alone; with alternatives a line each: rank, score, text, separated by tabs."""
+    if not translation.alternatives:
+        return translation.text
+    ranked = enumerate((translation, *translation.alternatives), 1)
+    return "\n".join(f"{rank}\t{one.score:.4f}\t{one.text}" for rank, one in ranked)
+
+
+def json_line(translation: Translation) -> str:
+    """Everything about a translation and its alternatives on one line."""
+    return json.dumps(as_json(translation), ensure_ascii=False)
+
+
+def as_json(translation: Translation) -> dict[str, object]:
+    """A translation as JSON's types; attention is a list of rows, one per target token."""
+    return {
+        "source": translation.source,
+        "text": translation.text,
+        "score": translation.score,
+        "log_prob": translation.log_prob,
+        "finished": translation.finished,
+        "source_tokens": translation.source_tokens,
+        "target_tokens": translation.target_tokens,
+        "token_log_probs": translation.token_log_probs,
+        "attention": [[round(float(weight), 6) for weight in row] for row in translation.attention],
+        "alternatives": [as_json(one) for one in translation.alternatives],
+    }
+
+
+def draw(translation: Translation, path: str) -> None:
+    """Draw a heatmap and say what could not be drawn."""
+    from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
+
+    missing = draw_heatmap(translation.attention, translation.source_tokens, translation.target_tokens, path)
+    print(f"heatmap: {path}", file=sys.stderr)
+    if missing:
+        print(missing_glyph_notice(missing), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command("translate", translate)

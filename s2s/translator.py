@@ -1,0 +1,245 @@
+"""The public face of a trained model: text in, text with score, tokens and attention out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from s2s.config import build, explicit_overrides
+from s2s.errors import InputError
+from s2s.model.attention import Memory
+from s2s.model.decoder import DecoderState
+from s2s.model.seq2seq import Seq2Seq
+from s2s.run import Run, pick_device
+from s2s.search.hypothesis import Hypothesis, Step
+from s2s.text.batching import Batch, ParallelIds, SentenceIds, collate, plan_batches
+from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
+
+__all__ = ["Search", "Translation", "Translator"]
+
+WINDOW = 16  # batches that are sorted by length together, while a stream is read
+TOKENS_PER_SENTENCE = 64  # a batch holds at most this many source tokens for every sentence it may hold
+
+
+class Search(Protocol):
+    """What a search looks like from here; see ``s2s.search``."""
+
+    def __call__(
+        self,
+        step: Step,
+        state: "SearchState",
+        source_lengths: Tensor,
+        *,
+        n_best: int = 1,
+        bos: int,
+        eos: int,
+        forbidden: Sequence[int] = (),
+        rows: Sequence[int] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Return the best hypotheses of every sentence."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One translation. Labels and matrix go together: ``attention`` is (target tokens, source tokens).
+
+    ``score`` is what hypotheses are ranked by, ``log_prob`` the model's log-probability, natural logarithm, summed
+    over ``token_log_probs``. Tokens are pieces, the end mark included. ``finished`` is False where the length limit
+    ended it. ``alternatives`` are the other hypotheses, best first. An empty source has no tokens.
+    """
+
+    source: str
+    text: str
+    score: float
+    log_prob: float
+    source_tokens: tuple[str, ...]
+    target_tokens: tuple[str, ...]
+    token_log_probs: tuple[float, ...]
+    attention: np.ndarray
+    finished: bool = True
+    alternatives: tuple["Translation", ...] = ()
+
+    @classmethod
+    def empty(cls, source: str) -> "Translation":
+        """The translation of a line without words: no words."""
+        return cls(source, "", 0.0, 0.0, (), (), (), np.zeros((0, 0), np.float32))
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """The decoder's rows beside the memory of their sentences, in the form search asks for."""
+
+    decoder: DecoderState
+    memory: Memory
+
+    def select(self, rows: Tensor) -> "SearchState":
+        """Reorder or repeat rows within their sentences; the memory stays."""
+        return SearchState(self.decoder.select(rows), self.memory)
+
+    def keep(self, sentences: Tensor) -> "SearchState":
+        """Keep these sentences with all their rows."""
+        per_sentence = self.decoder.feed.shape[0] // self.memory.mask.shape[0]
+        rows = sentences[:, None] * per_sentence + torch.arange(per_sentence, device=sentences.device)
+        return SearchState(self.decoder.select(rows.flatten()), self.memory.select(sentences))
+
+
+class Translator:
+    """A trained model with its tokenizers and a search.
+
+    ``Translator.load("runs/x")(["Ein Mann schläft."])[0].text``
+
+    Args:
+        model: trained weights; they are used as they are, without dropout.
+        source, target: tokenizers.
+        search: beam search, greedy search or sampling.
+        device: where to compute.
+    """
+
+    def __init__(
+        self, model: Seq2Seq, *, source: Tokenizer, target: Tokenizer, search: Search, device: torch.device
+    ) -> None:
+        self.model = model
+        self.source = source
+        self.target = target
+        self.search = search
+        self.device = device
+
+    @classmethod
+    def load(cls, run: str | Path | Run, *, search: Search | None = None, device: str | None = None) -> "Translator":
+        """Read a run folder.
+
+        Args:
+            run: the folder.
+            search: another search than the one the run was validated with.
+            device: such as ``cpu`` or ``cuda``; None takes a GPU where there is one.
+        """
+        run = run if isinstance(run, Run) else Run(run)
+        chosen = pick_device(device)
+        source, target = run.tokenizers()
+        return cls(
+            run.load_model(chosen),
+            source=source,
+            target=target,
+            search=search or build(run.config.search),
+            device=chosen,
+        )
+
+    @classmethod
+    def from_config(cls, config: DictConfig, run: Run) -> "Translator":
+        """Read a run with the device and search that a command line asks for; what it leaves open is the run's own."""
+        typed = explicit_overrides("search")
+        search = config.search if "search" in typed else run.config.search
+        for name, value in typed.items():
+            if name != "search":
+                OmegaConf.update(search, name.removeprefix("search."), value)
+        return cls.load(run, search=build(search), device=config.device)
+
+    def __call__(self, sentences: Sequence[str], *, n_best: int = 1, batch_size: int = 64) -> list[Translation]:
+        """Translate sentences: one translation each, in order; the batch size does not change them.
+
+        Args:
+            sentences: source sentences; one without words is translated by none.
+            n_best: hypotheses per sentence; those after the best are its ``alternatives``.
+            batch_size: sentences that are worked on together.
+        """
+        if isinstance(sentences, str):
+            raise InputError(f"expected a list of sentences, got the text {sentences[:40]!r}; write [text]")
+        if batch_size < 1:
+            raise InputError(f"batch_size={batch_size} holds no sentence; give 1 or more")
+        ids = self.source.encode(sentences)
+        translations = [Translation.empty(sentence) for sentence in sentences]
+        worded = np.flatnonzero([len(sentence) > 1 for sentence in ids])
+        lengths = np.array([len(ids[row]) for row in worded], dtype=np.int64)
+        for batch in plan_batches(lengths, lengths, tokens=batch_size * TOKENS_PER_SENTENCE, sentences=batch_size):
+            rows = worded[batch]
+            for row, hypotheses in zip(rows, self._search([ids[row] for row in rows], rows, n_best), strict=True):
+                translations[row] = self._translation(sentences[row], hypotheses)
+        return translations
+
+    def stream(self, lines: Iterable[str], *, n_best: int = 1, batch_size: int = 64) -> Iterator[Translation]:
+        """Translate lines as they come, a window at a time, in order."""
+        waiting = iter(lines)
+        while window := list(islice(waiting, WINDOW * batch_size)):
+            yield from self(window, n_best=n_best, batch_size=batch_size)
+
+    @torch.inference_mode()
+    def score(self, sources: Sequence[str], targets: Sequence[str], *, batch_size: int = 64) -> list[Translation]:
+        """Score given targets (forced decoding): log-probabilities and attention, token by token.
+
+        The score of a translation found by search equals the score of its tokens here.
+
+        Raises:
+            InputError: unequal numbers of sources and targets.
+        """
+        if len(sources) != len(targets):
+            raise InputError(f"{len(sources)} sources but {len(targets)} targets; give one target for every source")
+        pairs = ParallelIds(
+            SentenceIds.of(self.source.encode(sources)), SentenceIds.of(self.target.encode(targets))
+        )
+        scored: dict[int, Translation] = {}
+        self.model.eval()
+        budget = batch_size * TOKENS_PER_SENTENCE
+        for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, tokens=budget, sentences=batch_size):
+            for row, log_probs, attention in self._score(pairs.batch(rows.tolist()).to(self.device)):
+                log_prob = sum(log_probs)
+                scored[row] = Translation(
+                    source=sources[row],
+                    text=targets[row],
+                    score=log_prob,
+                    log_prob=log_prob,
+                    source_tokens=tuple(self.source.pieces(sources[row])),
+                    target_tokens=tuple(self.target.pieces(targets[row])),
+                    token_log_probs=tuple(log_probs),
+                    attention=attention,
+                )
+        return [scored[row] for row in range(len(sources))]
+
+    def _score(self, batch: Batch) -> Iterator[tuple[int, list[float], np.ndarray]]:
+        """Yield row, log-probability of each target token, attention (T, S), for every pair of a batch."""
+        assert batch.target is not None
+        features, attention = self.model(batch)
+        log_probs = self.model.readout.log_probs(features).gather(2, batch.target.ids[:, :, None])[:, :, 0].cpu()
+        for index, row in enumerate(batch.rows):
+            length, width = int(batch.target.lengths[index]), int(batch.source.lengths[index])
+            yield row, log_probs[index, :length].tolist(), attention[index, :length, :width].float().cpu().numpy()
+
+    @torch.inference_mode()
+    def _search(self, ids: list[list[int]], rows: Sequence[int], n_best: int) -> list[list[Hypothesis]]:
+        """Search translations of one batch of sources."""
+        self.model.eval()
+        source = collate(ids).to(self.device)
+        state = SearchState(*self.model.start(source))
+
+        def step(tokens: Tensor, state: SearchState) -> tuple[Tensor, Tensor, SearchState]:
+            result = self.model.step(tokens, state.decoder, state.memory)
+            log_probs = self.model.readout.log_probs(self.model.readout.features(result.output))
+            return log_probs, result.attention, SearchState(result.state, state.memory)
+
+        return self.search(
+            step, state, source.lengths, n_best=n_best, bos=BOS, eos=EOS, forbidden=(PAD, UNK, BOS), rows=rows
+        )
+
+    def _translation(self, source: str, hypotheses: Sequence[Hypothesis]) -> Translation:
+        """Give hypotheses their text and labels; the first carries the others."""
+        source_tokens = tuple(self.source.pieces(source))
+        first, *others = (
+            Translation(
+                source=source,
+                text=self.target.decode(hypothesis.tokens),
+                score=hypothesis.score,
+                log_prob=hypothesis.log_prob,
+                source_tokens=source_tokens,
+                target_tokens=tuple(self.target.pieces_of(hypothesis.tokens)),
+                token_log_probs=hypothesis.token_log_probs,
+                attention=hypothesis.attention[:, : len(source_tokens)],
+                finished=hypothesis.finished,
+            )
+            for hypothesis in hypotheses
+        )
+        return replace(first, alternatives=tuple(others))

@@ -1,0 +1,195 @@
+"""Pictures are written, labels are readable, and no character is lost without a word."""
+
+import logging
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from s2s.errors import InputError
+from s2s.report import heatmap
+from s2s.report.heatmap import SUBSTITUTE, choose_families, draw_heatmap, missing_glyph_notice
+
+Look = Callable[..., Figure]
+HAN = "我们好"
+NO_HAN_FONT = bool(choose_families(HAN)[1])
+
+
+def uniform(rows: int, columns: int) -> NDArray[np.float64]:
+    return np.full((rows, columns), 1 / columns)
+
+
+@pytest.fixture
+def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Draw and hand over the figure that would have been saved."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(heatmap, "_save", lambda figure, path: figures.append(figure))
+
+    def draw(source: list[str], target: list[str], attention: NDArray[np.float64] | None = None) -> Figure:
+        weights = uniform(len(target), len(source)) if attention is None else attention
+        draw_heatmap(weights, source, target, tmp_path / "x.png")
+        figures[-1].canvas.draw()
+        return figures[-1]
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF"), (".PNG", b"\x89PNG")]
+)
+def test_the_suffix_chooses_the_format_and_folders_are_made(tmp_path: Path, suffix: str, start: bytes) -> None:
+    path = tmp_path / "new" / f"picture{suffix}"
+    assert draw_heatmap(uniform(2, 3), ["▁a", "b", "</s>"], ["▁x", "</s>"], path, title="A title") == []
+    assert path.read_bytes().startswith(start)
+
+
+def test_rows_are_target_and_columns_source_from_the_top_left(look: Look) -> None:
+    attention = np.array([[0.75, 0.25, 0.0], [0.0, 0.5, 0.5]])
+    axes = look(["▁a", "▁b", "</s>"], ["▁x", "y"], attention).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "</s>"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "y"]
+    mesh = axes.collections[0]
+    np.testing.assert_array_equal(np.asarray(mesh.get_array()).reshape(2, 3), attention)
+    assert axes.yaxis_inverted()
+    assert mesh.get_clim() == (0, 1)
+
+
+def test_labels_show_text_as_people_write_it(look: Look) -> None:
+    axes = look(["▁", "▁a▁b", "a\nb\u200b", "$x$_", "w" * 99], ["▁x"]).axes[0]
+    labels = axes.get_xticklabels()
+    assert [label.get_text() for label in labels] == ["␣", "a b", "a b", "$x$_", "w" * 23 + "…"]
+    assert not any(label.get_parse_math() for label in labels)
+
+
+@pytest.mark.parametrize("count", [3, 12, 40, 60])
+@pytest.mark.parametrize("token", ["▁a", "▁word", "▁Mitgliedstaaten"])
+def test_labels_stay_large_enough_and_apart(look: Look, count: int, token: str) -> None:
+    axes = look([token] * count, [token] * count).axes[0]
+    across, down = axes.get_xticklabels(), axes.get_yticklabels()
+    size = min(float(label.get_fontsize()) for label in [*across, *down])
+    assert size >= 9
+    boxes = [label.get_window_extent() for label in down]
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
+    if across[0].get_rotation() == 0:
+        boxes = [label.get_window_extent() for label in across]
+        assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
+    else:
+        pitch = axes.get_window_extent().width / count / np.sqrt(2)
+        assert pitch >= size * axes.figure.dpi / 72
+
+
+def test_long_source_labels_are_turned_and_short_ones_stand_level(look: Look) -> None:
+    assert look(["▁Mitgliedstaaten"] * 5, ["▁x"]).axes[0].get_xticklabels()[0].get_rotation() == 45
+    assert look(["▁a"] * 5, ["▁x"]).axes[0].get_xticklabels()[0].get_rotation() == 0
+
+
+def test_colours_darken_in_even_steps() -> None:
+    red_green_blue = heatmap.COLOURS(np.linspace(0, 1, 11))[:, :3]
+    linear = np.where(red_green_blue <= 0.04045, red_green_blue / 12.92, ((red_green_blue + 0.055) / 1.055) ** 2.4)
+    lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
+    np.testing.assert_allclose(np.diff(lightness), -8.2, atol=0.6)
+
+
+def test_drawing_leaves_pyplot_alone(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums(), pyplot.rcParams.copy()
+    draw_heatmap(uniform(1, 1), ["a"], ["x"], tmp_path / "x.png")
+    assert (pyplot.get_fignums(), pyplot.rcParams.copy()) == before
+
+
+def test_characters_no_font_has_are_returned_and_substituted(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heatmap, "_installed_families", lambda: iter(()))
+    axes = look(["▁我a", "们我"], ["▁x"]).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [f"{SUBSTITUTE}a", SUBSTITUTE * 2]
+
+
+def test_missing_characters_come_once_in_order_from_labels_and_title(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heatmap, "_installed_families", lambda: iter(()))
+    missing = draw_heatmap(uniform(1, 2), ["▁们", "a"], ["我们"], tmp_path / "x.png", title="好")
+    assert missing == ["们", "我", "好"]
+
+
+@pytest.mark.skipif(NO_HAN_FONT, reason="no installed font has Chinese characters")
+def test_chinese_is_drawn_without_a_missing_glyph_or_a_log_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert draw_heatmap(uniform(1, 3), list(HAN), ["▁ok"], tmp_path / "x.png", title=HAN) == []
+    assert caplog.records == []
+
+
+def test_families_are_tried_in_order_until_every_character_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    glyphs = {"DejaVu Sans": "ab", "Useless": "a", "Han": "我", "More": "们", "Never": "我们"}
+    monkeypatch.setattr(
+        heatmap, "_without_glyphs_of", lambda family, wanted: [c for c in wanted if c not in glyphs[family]]
+    )
+    assert choose_families("a 我b们", ["Useless", "Han", "More", "Never"]) == (["DejaVu Sans", "Han", "More"], [])
+    assert choose_families("我好", ["Han"]) == (["DejaVu Sans", "Han"], ["好"])
+    assert choose_families("ab", ["Han"]) == (["DejaVu Sans"], [])
+
+
+def test_a_family_that_is_not_installed_gives_nothing() -> None:
+    assert choose_families("我", ["No Such Family"]) == (["DejaVu Sans"], ["我"])
+
+
+def test_a_font_newer_than_the_list_of_matplotlib_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manager = font_manager.fontManager
+    new = manager.findfont("STIXGeneral", fallback_to_default=False)
+    broken = tmp_path / "broken.ttf"
+    broken.write_bytes(b"no font")
+    monkeypatch.setattr(manager, "ttflist", [entry for entry in manager.ttflist if entry.name != "STIXGeneral"])
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(broken), str(new)])
+    heatmap._register_new_fonts.cache_clear()
+    assert list(heatmap._installed_families())[-1] == "STIXGeneral"
+    heatmap._register_new_fonts.cache_clear()
+
+
+def test_fonts_of_mere_boxes_are_no_candidates() -> None:
+    assert not any("last resort" in family.lower() for family in heatmap._installed_families())
+    assert choose_families("\U000e0fff")[1] == ["\U000e0fff"]
+
+
+def test_the_notice_says_what_to_install() -> None:
+    assert missing_glyph_notice([]) == ""
+    assert "我们 (2 different)" in missing_glyph_notice(["我", "们"])
+    assert "apt install fonts-noto-cjk" in missing_glyph_notice(["我"])
+    assert "fonts-noto-cjk" not in missing_glyph_notice(["\U0001f9d1"])
+    assert "(30 different)" in missing_glyph_notice([chr(0x4E00 + index) for index in range(30)])
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (1, 3), (3, 1)])
+def test_labels_that_do_not_fit_the_matrix_are_refused(tmp_path: Path, rows: int, columns: int) -> None:
+    with pytest.raises(InputError, match=rf"attention \({rows}, {columns}\) with 1 target and 2 source labels"):
+        draw_heatmap(uniform(rows, columns), ["a", "b"], ["x"], tmp_path / "x.png")
+
+
+def test_an_empty_matrix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least one of each"):
+        draw_heatmap(np.ones((0, 1)), ["a"], [], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("weight", [np.nan, -3.0, 2.0])
+def test_weights_that_are_no_attention_are_refused(tmp_path: Path, weight: float) -> None:
+    with pytest.raises(InputError, match="expected numbers from 0 to 1"):
+        draw_heatmap(np.array([[weight]]), ["a"], ["x"], tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x"])
+def test_an_unknown_suffix_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"expected one of \.png, \.svg, \.pdf"):
+        draw_heatmap(uniform(1, 1), ["a"], ["x"], tmp_path / "new" / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        draw_heatmap(uniform(1, 1), ["a"], ["x"], tmp_path / "file" / "x.png")
