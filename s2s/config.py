@@ -14,6 +14,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
@@ -51,7 +52,9 @@ def build(node: Any, *arguments: Any, **keywords: Any) -> Any:
         if isinstance(cause, InputError):
             raise cause from None
         if isinstance(cause, TypeError):
-            raise InputError(f"{' '.join(str(error).split())}; see the files in conf/ for the options there are") from None
+            raise InputError(
+                f"{' '.join(str(error).split())}; see the files in conf/ for the options there are"
+            ) from None
         raise
 
 
@@ -92,38 +95,43 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
 def _explained(name: str, overrides: list[str]) -> Iterator[None]:
     """Turn what Hydra says of a configuration into one line for the person."""
     for override in overrides:
-        if override.startswith(("+", "~")):
-            raise InputError(
-                f"{override!r}: options are neither added nor deleted here; give {override.lstrip('+~')} without the sign"
-            )
+        _check_choice(override)
     try:
         yield
     except (HydraException, MissingMandatoryValue, InterpolationResolutionError) as error:
         GlobalHydra.instance().clear()
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            for override in overrides:
-                _explain(name, override)
-        reason = " ".join(str(error).split())
-        raise InputError(reason.removesuffix("Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace.")) from None
+            known = [*_groups(), *_keys(hydra.compose(name))]
+        for override in overrides:
+            key = _parsed(override).get_key_element()
+            if key not in known:
+                raise InputError(f"{key} is unknown{_nearest(key, known)}; `--help` lists the options") from None
+        advice = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
+        raise InputError(" ".join(str(error).split()).removesuffix(advice).strip()) from None
 
 
-def _explain(name: str, text: str) -> None:
-    """Raise an InputError that says what is wrong with one override; return where nothing is."""
+def _parsed(override: str) -> Override:
+    """Read one override."""
+    if override.startswith(("+", "~")):
+        raise InputError(
+            f"{override!r}: options are neither added nor deleted here; give {override.lstrip('+~')} without the sign"
+        )
     try:
-        override = OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        raise InputError(f"{text!r} cannot be read: expected name=value; quote values with blanks or commas") from error
-    key, value = override.get_key_element(), override.value()
-    groups = _groups()
-    if key in groups:
-        choices = groups[key]
-        for choice in override.sweep_iterator() if override.is_sweep_override() else [value]:
-            if choice not in choices:
-                raise InputError(f"{key}={choice} is unknown{_nearest(str(choice), choices)}; {key} is one of {', '.join(choices)}")
-        return
-    known = [*groups, *_keys(hydra.compose(name))]
-    if key not in known:
-        raise InputError(f"{key} is unknown{_nearest(key, known)}; `--help` lists the options")
+        return OverridesParser.create().parse_override(override)
+    except HydraException:
+        raise InputError(
+            f"{override!r} cannot be read: expected name=value; quote values with blanks or commas"
+        ) from None
+
+
+def _check_choice(override: str) -> None:
+    """Raise an InputError where an override chooses what its group does not have; Hydra skips it in optional groups."""
+    parsed = _parsed(override)
+    choices = _groups().get(parsed.get_key_element())
+    for choice in parsed.sweep_iterator() if parsed.is_sweep_override() else [parsed.value()]:
+        if choices is not None and choice is not None and choice not in choices:
+            group, nearest = parsed.get_key_element(), _nearest(str(choice), choices)
+            raise InputError(f"{group}={choice} is unknown{nearest}; {group} is one of {', '.join(choices)}")
 
 
 def _nearest(name: str, known: list[str]) -> str:
@@ -193,12 +201,22 @@ def _people_see_one_line() -> Iterator[None]:
 def help_text(name: str) -> str:
     """Everything a command understands: its own options with their comments, then the groups and their choices."""
     text = (CONF / f"{name}.yaml").read_text(encoding="utf-8")
-    composed = [line.split(":")[0].split()[-1] for line in text.splitlines() if re.match(r"  - (optional )?\w+: ", line)]
-    options = [line for line in text.splitlines() if not line.startswith(("defaults:", "  - ")) and "_target_" not in line]
-    lines = [*options, "", "Choices, as group=choice; every line of the chosen file is an option too, as group.option=value:"]
+    composed = [
+        line.split(":")[0].split()[-1] for line in text.splitlines() if re.match(r"  - (optional )?\w+: ", line)
+    ]
+    options = [
+        line for line in text.splitlines() if not line.startswith(("defaults:", "  - ")) and "_target_" not in line
+    ]
+    lines = [
+        *options,
+        "",
+        "Choices, as group=choice; every line of the chosen file is an option too, as group.option=value:",
+    ]
     for group, choices in _groups().items():
         if group.split("/")[0] in composed:
             for choice in choices:
-                first = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").replace("# @package _global_\n", "")
+                first = (
+                    (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").replace("# @package _global_\n", "")
+                )
                 lines.append(f"  {f'{group}={choice}':34}{first.splitlines()[0].lstrip('# ')}")
     return "\n".join(lines)

@@ -10,7 +10,8 @@ from s2s.errors import InputError
 from s2s.report.alignment import alignment_error_rate, hard_links, merge_pieces, read_links
 from s2s.report.metrics import Score, bleu, chrf, ter
 from s2s.run import Run
-from s2s.text.corpus import Corpus, read_lines
+from s2s.text.corpus import Corpus
+from s2s.text.reading import read_lines
 from s2s.translator import Translator
 
 

@@ -4,6 +4,7 @@ A score function is one class: it makes keys of the encoder states, once per sen
 Mask, softmax and weighted sum stand once, in ``Attention.forward``.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -101,7 +102,7 @@ class ScaledDotAttention(DotAttention):
 
     def energy(self, query: Tensor, keys: Tensor) -> Tensor:
         """(B, Q, H), (B, S, H) -> (B, Q, S)."""
-        return super().energy(query, keys) * self.query_size**-0.5
+        return super().energy(query, keys) / math.sqrt(self.query_size)
 
 
 class GeneralAttention(Attention):
@@ -146,7 +147,7 @@ class AdditiveAttention(Attention):
 
     def energy(self, query: Tensor, keys: Tensor) -> Tensor:
         """Score every query against every key: (B, Q, H), (B, S, A) -> (B, Q, S)."""
-        hidden = self.project_query(query)[:, :, None] + keys[:, None]
+        hidden: Tensor = self.project_query(query)[:, :, None] + keys[:, None]
         return hidden.tanh() @ self.v
 
 

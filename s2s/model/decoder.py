@@ -103,7 +103,9 @@ class BahdanauDecoder(Decoder):
         dropout: float,
     ) -> None:
         super().__init__(
-            recurrent=rnn(embedding_size + memory_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            recurrent=rnn(
+                embedding_size + memory_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout
+            ),
             attention=attention(hidden_size, memory_size=memory_size),
             feed_size=0,
             output_size=hidden_size + embedding_size + memory_size,
@@ -161,7 +163,8 @@ class LuongDecoder(Decoder):
             return super().forward(embedded, state, memory)
         hidden, _ = self.recurrent.scan(embedded, state=state.rnn)
         outputs, weights = self._look(hidden.flatten(0, 1), memory)
-        return outputs.unflatten(0, embedded.shape[:2]), weights.unflatten(0, embedded.shape[:2])
+        rows, positions = embedded.shape[:2]
+        return outputs.view(rows, positions, -1), weights.view(rows, positions, -1)
 
     def _look(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """(N, H) -> attentional states ``h~`` (N, H), weights (N, S)."""

@@ -22,7 +22,7 @@ class Readout(nn.Module, ABC):
         super().__init__()
         self.output_size = output_size
         self.feature_size = feature_size
-        self.weight = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
+        self.weight: Tensor = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.dropout = nn.Dropout(dropout)
 
@@ -40,10 +40,10 @@ class LinearReadout(Readout):
     """The output itself where widths agree, or a linear map of it (Luong, Pham & Manning 2015, eq. 6)."""
 
     def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
-        super().__init__(
-            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout
+        super().__init__(output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout)
+        self.project = (
+            nn.Identity() if output_size == feature_size else nn.Linear(output_size, feature_size, bias=False)
         )
-        self.project = nn.Identity() if output_size == feature_size else nn.Linear(output_size, feature_size, bias=False)
 
     def features(self, output: Tensor) -> Tensor:
         """(…, O) -> (…, R)."""
@@ -59,9 +59,7 @@ class MaxoutReadout(Readout):
     """
 
     def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
-        super().__init__(
-            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout
-        )
+        super().__init__(output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout)
         self.project = nn.Linear(output_size, 2 * feature_size)
 
     def features(self, output: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ State is a tuple of tensors (N, L, H), one per part: ``(h,)`` for GRU and plain 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -28,11 +29,17 @@ class Recurrent(nn.Module, ABC):
         dropout: probability to drop a unit between layers.
     """
 
-    kernel_class: ClassVar[type[nn.RNNBase]]
+    kernel_class: ClassVar[type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]]
     state_parts: ClassVar[int]
 
     def __init__(
-        self, input_size: int, *, hidden_size: int, num_layers: int = 1, bidirectional: bool = False, dropout: float = 0.0
+        self,
+        input_size: int,
+        *,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if num_layers < 1:
@@ -50,7 +57,7 @@ class Recurrent(nn.Module, ABC):
         self.output_size = hidden_size * (2 if bidirectional else 1)
 
     @abstractmethod
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: list[Tensor]) -> RecurrentState:
+    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position: (N, I), parts of (N, H) -> parts of (N, H), the output first."""
 
     def scan(
@@ -106,7 +113,7 @@ class LSTM(Recurrent):
     kernel_class = nn.LSTM
     state_parts = 2
 
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: list[Tensor]) -> RecurrentState:
+    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
         hidden, memory = torch.lstm_cell(inputs, state, *weights)
         return hidden, memory
@@ -124,7 +131,7 @@ class GRU(Recurrent):
     kernel_class = nn.GRU
     state_parts = 1
 
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: list[Tensor]) -> RecurrentState:
+    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
         return (torch.gru_cell(inputs, state[0], *weights),)
 
@@ -135,6 +142,6 @@ class RNN(Recurrent):
     kernel_class = nn.RNN
     state_parts = 1
 
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: list[Tensor]) -> RecurrentState:
+    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
         return (torch.rnn_tanh_cell(inputs, state[0], *weights),)

@@ -110,7 +110,10 @@ def build_seq2seq(
         InputError: sizes that do not go together.
     """
     directions = 2 if bidirectional else 1
-    encoder_size = encoder_size or hidden_size
+    encoder_size = hidden_size if encoder_size is None else encoder_size
+    for name, size in (("embedding", embedding_size), ("hidden", hidden_size), ("encoder", encoder_size)):
+        if size < 1:
+            raise InputError(f"model.{name}_size={size} is no width; give 1 or more")
     if encoder_size % directions:
         raise InputError(
             f"model.encoder_size={encoder_size} cannot be shared by two directions; give an even number or set "
@@ -130,7 +133,7 @@ def build_seq2seq(
     encoder_layers_stack = rnn(
         embedding_size,
         hidden_size=encoder_size // directions,
-        num_layers=encoder_layers or num_layers,
+        num_layers=num_layers if encoder_layers is None else encoder_layers,
         bidirectional=bidirectional,
         dropout=dropout,
     )
@@ -140,7 +143,7 @@ def build_seq2seq(
         embedding_size=embedding_size,
         hidden_size=hidden_size,
         memory_size=encoder_size,
-        num_layers=decoder_layers or num_layers,
+        num_layers=num_layers if decoder_layers is None else decoder_layers,
         dropout=dropout,
     )
     built_readout = readout(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from s2s.errors import InputError
 
-__all__ = ["Batch", "ParallelIds", "Sequences", "SentenceIds", "collate", "padding_share", "plan_batches"]
+__all__ = ["Batch", "ParallelIds", "SentenceIds", "Sequences", "collate", "padding_share", "plan_batches"]
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def collate(sentences: Sequence[np.ndarray] | Sequence[Sequence[int]]) -> Sequen
     lengths = torch.tensor([len(sentence) for sentence in sentences], dtype=torch.int64)
     ids = np.zeros((len(sentences), int(lengths.max())), dtype=np.int64)
     for row, sentence in enumerate(sentences):
-        ids[row, : len(sentence)] = sentence
+        ids[row, : len(sentence)] = np.asarray(sentence)
     return Sequences(torch.from_numpy(ids), lengths)
 
 
@@ -140,7 +140,9 @@ def plan_batches(
     """
     for name, value in (("tokens", tokens), ("sentences", sentences)):
         if value is not None and value < 1:
-            raise InputError(f"a batch of {value} {name} holds nothing; set batch.{name} to 1 or more")
+            raise InputError(
+                f"a batch of {value} {name} holds nothing; set training.batch_{name} (or batch_size) to 1 or more"
+            )
     order = np.arange(len(source_lengths)) if shuffle is None else shuffle.permutation(len(source_lengths))
     order = order[np.lexsort((source_lengths[order], target_lengths[order]))]
     longer = np.maximum(source_lengths, target_lengths)[order]

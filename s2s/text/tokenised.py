@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["tokenise"]
 
 
-def tokenise(dataset: "Dataset", source: Tokenizer, target: Tokenizer, *, sampling: float = 0.0, seed: int = 0) -> ParallelIds:
+def tokenise(
+    dataset: "Dataset", source: Tokenizer, target: Tokenizer, *, sampling: float = 0.0, seed: int = 0
+) -> ParallelIds:
     """Cut every pair of a dataset into ids, EOS last.
 
     The same text under the same tokenizers is read back from the cache; sampled segmentations (``sampling`` above 0,
-    see ``Tokenizer.encode``) follow from ``seed`` and are not cached.
+    see ``Tokenizer.encode``) are not cached and follow from ``seed`` within one process: SentencePiece salts its
+    generator anew in each.
     """
     if sampling > 0:
         sentencepiece.set_random_generator_seed(seed % 2**32)

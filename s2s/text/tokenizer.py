@@ -41,7 +41,9 @@ class Tokenizer:
         try:
             self._processor.LoadFromSerializedProto(model)
         except (RuntimeError, OSError) as error:
-            raise InputError(f"not a SentencePiece model ({len(model)} bytes): the file is damaged; copy it again") from error
+            raise InputError(
+                f"not a SentencePiece model ({len(model)} bytes): the file is damaged; copy it again"
+            ) from error
         ids = tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos"))
         if ids != (PAD, UNK, BOS, EOS):
             raise InputError(
@@ -70,7 +72,7 @@ class Tokenizer:
         return encoded
 
     def pieces(self, text: str) -> list[str]:
-        """Return the pieces of a text, EOS last: as many as ``encode`` gives ids, a character without piece as itself."""
+        """Return the pieces of a text, EOS last: as many as ``encode`` gives ids, unknown characters as themselves."""
         pieces: list[str] = self._processor.encode(normalise(text), out_type=str, add_eos=True)
         return pieces
 
@@ -118,10 +120,10 @@ class TokenizerRecipe:
         """Train one model on sentences.
 
         Raises:
-            InputError: SentencePiece cannot make a vocabulary of this size from these sentences.
+            InputError: SentencePiece cannot make a vocabulary of this size from these sentences, or an option is
+                out of range.
         """
-        if self.algorithm not in ("bpe", "unigram", "char"):
-            raise InputError(f"tokenizer.algorithm is {self.algorithm!r}, expected bpe, unigram or char")
+        self._check()
         buffer = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
@@ -130,6 +132,7 @@ class TokenizerRecipe:
                 model_type=self.algorithm,
                 vocab_size=self.vocabulary_size,
                 hard_vocab_limit=self.algorithm == "bpe",
+                use_all_vocab=self.algorithm == "char",
                 character_coverage=self.character_coverage,
                 normalization_rule_name="identity",
                 max_sentence_length=1 << 16,
@@ -141,12 +144,28 @@ class TokenizerRecipe:
                 eos_id=EOS,
             )
         except RuntimeError as error:
-            reason = " ".join(str(error).split("] ")[-1].split())
+            reason = " ".join(str(error).split("] ")[-1].split()) or "too small, or no text"
             raise InputError(
                 f"tokenizer.vocabulary_size={self.vocabulary_size} does not fit this corpus ({reason}); "
                 "set another tokenizer.vocabulary_size or use tokenizer=char"
             ) from error
         return Tokenizer(buffer.getvalue())
+
+    def _check(self) -> None:
+        """Raise an InputError for options that SentencePiece would refuse in words of its own."""
+        if self.algorithm not in ("bpe", "unigram", "char"):
+            raise InputError(
+                f"tokenizer.algorithm is {self.algorithm!r}, expected bpe, unigram or char; use tokenizer=bpe"
+            )
+        if not 0 < self.character_coverage <= 1:
+            raise InputError(
+                f"tokenizer.character_coverage={self.character_coverage} is no share; give a number up to 1, as 0.9995"
+            )
+        if self.sampling < 0 or (self.sampling and self.algorithm == "char"):
+            raise InputError(
+                f"tokenizer.sampling={self.sampling} does not go with tokenizer.algorithm={self.algorithm}: bpe and "
+                "unigram take a number from 0, char has one segmentation alone; set tokenizer.sampling=0"
+            )
 
     def train_pair(self, source: Iterable[str], target: Iterable[str]) -> tuple[Tokenizer, Tokenizer]:
         """Train for both languages; with ``joint`` both are the same object."""

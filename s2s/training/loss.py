@@ -30,7 +30,7 @@ def smoothed_cross_entropy(
         the smoothed loss in sum, differentiable, and the unsmoothed negative log-likelihood in sum, in nats,
         without gradient: what perplexity comes from.
     """
-    loss, negative_log_likelihood = _SmoothedCrossEntropy.apply(features, weight, bias, targets, smoothing)
+    loss, negative_log_likelihood = _SmoothedCrossEntropy.apply(features, weight, bias, targets, smoothing)  # type: ignore[no-untyped-call]
     return loss, negative_log_likelihood
 
 

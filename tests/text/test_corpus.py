@@ -9,7 +9,8 @@ import datasets
 import pytest
 
 from s2s.errors import InputError
-from s2s.text.corpus import Corpus, read_lines
+from s2s.text.corpus import Corpus
+from s2s.text.reading import read_lines
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 PAIRS = [("Schöne Grüße!", "你好，世界。"), ("", ""), ("Wie geht’s dir?", "你 好 吗？")]

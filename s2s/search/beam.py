@@ -1,0 +1,243 @@
+"""Beam search. A beam of one is greedy search."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from s2s.errors import InputError
+from s2s.search.hypothesis import (
+    AnyState,
+    Ending,
+    History,
+    Hypothesis,
+    Ranking,
+    Step,
+    check_numbers,
+    check_request,
+    on_host,
+)
+from s2s.search.penalties import check_limits, coverage_penalty, forbid_, length_limits, length_penalty, score_bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeamSearch:
+    """Keep the ``beam_size`` most probable beginnings of a target; rank what ends by a score that minds its length.
+
+    ``score = log_prob / lp(Y) + cp(X; Y)``, Wu et al. (2016), eq. 14. A candidate that ends counts when it is among the
+    best ``beam_size`` of its step; the best ``beam_size`` others live on. A sentence stops when nothing alive can
+    still change its ``n_best`` (Huang, Zhao & Ma 2017); a beam of one stops at its first EOS, which makes it greedy.
+
+    Args:
+        beam_size: rows per sentence, K.
+        length_penalty: alpha; 0 ranks by log-probability, higher favours longer targets.
+        coverage_penalty: beta; 0 is none, higher favours targets that looked at every source position.
+        min_ratio: a target has at least ``floor(min_ratio * source_length)`` tokens, EOS counted on both sides.
+        max_ratio: and at most ``floor(max_ratio * source_length) + max_extra``, though never less than EOS itself.
+        max_extra: see ``max_ratio``.
+    """
+
+    beam_size: int = 5
+    length_penalty: float = 0.6
+    coverage_penalty: float = 0.0
+    min_ratio: float = 0.0
+    max_ratio: float = 2.0
+    max_extra: int = 10
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise InputError(f"beam_size must be 1 or more, got {self.beam_size}; 1 is greedy search")
+        if not math.isfinite(self.length_penalty):
+            raise InputError(f"length_penalty must be a finite number, got {self.length_penalty}; 0 turns it off")
+        if not 0 <= self.coverage_penalty < math.inf:
+            raise InputError(f"coverage_penalty must be finite and not below 0, got {self.coverage_penalty}; 0 is none")
+        check_limits(min_ratio=self.min_ratio, max_ratio=self.max_ratio, max_extra=self.max_extra)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        step: Step[AnyState],
+        state: AnyState,
+        source_lengths: Tensor,
+        *,
+        n_best: int = 1,
+        bos: int,
+        eos: int,
+        forbidden: Sequence[int] = (),
+        rows: Sequence[int] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Search for every sentence's best hypotheses; what one gets does not depend on the others.
+
+        Args:
+            step: the model, one target token at a time.
+            state: of B rows, one per sentence.
+            source_lengths: (B,), EOS counted, on the device where ``step`` works.
+            n_best: hypotheses wanted per sentence, at most ``beam_size``.
+            bos: the token before the first.
+            eos: the token after the last.
+            forbidden: tokens that are never written.
+            rows: the sentences' numbers in the input; for searches that draw, a beam has no use for them.
+
+        Returns:
+            Per sentence ``n_best`` hypotheses, best first, or as many as have a probability above 0.
+        """
+        check_request(n_best, eos, forbidden)
+        if n_best > self.beam_size:
+            raise InputError(
+                f"n_best must be at most beam_size, got {n_best} and {self.beam_size}; raise beam_size or ask for fewer"
+            )
+        device = source_lengths.device
+        board = _Board(self, source_lengths, n_best=n_best, eos=eos, forbidden=forbidden)
+        tokens = torch.full((len(source_lengths),), bos, device=device)
+        while len(tokens):
+            log_probs, attention, state = step(tokens, state)
+            move = board.advance(log_probs, attention)
+            tokens = move.tokens.to(device)
+            if len(tokens):
+                state = state if move.stay is None else state.keep(move.stay.to(device))
+                state = state.select(move.rows.to(device))
+        return board.hypotheses()
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Beginnings one token longer, best first, all (B, C): where from, with what token, at what log-probability."""
+
+    parents: Tensor
+    tokens: Tensor
+    token_log_probs: Tensor
+    log_probs: Tensor
+
+    def alive(self, count: int, eos: int) -> "_Candidates":
+        """The best ``count`` that go on; a row for which there is none has log-probability -inf and never wins."""
+        ended = self.tokens == eos
+        best = ended.to(torch.uint8).argsort(dim=1, stable=True)[:, :count]
+        chosen = (self.parents, self.tokens, self.token_log_probs, self.log_probs.masked_fill(ended, -torch.inf))
+        return _Candidates(*(part.gather(1, best) for part in chosen))
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Where the beams go: ``stay`` (B',) the sentences that go on or None for all, ``rows`` and ``tokens`` (B'·K,)."""
+
+    stay: Tensor | None
+    rows: Tensor
+    tokens: Tensor
+
+
+class _Board:
+    """One search in progress: who is alive, what has ended and how each got there, all of it on the CPU."""
+
+    def __init__(
+        self, search: BeamSearch, source_lengths: Tensor, *, n_best: int, eos: int, forbidden: Sequence[int]
+    ) -> None:
+        self.search, self.eos, self.forbidden = search, eos, forbidden
+        self.source_lengths = source_lengths.cpu()
+        self.minimum, self.maximum = length_limits(
+            source_lengths, min_ratio=search.min_ratio, max_ratio=search.max_ratio, max_extra=search.max_extra
+        )
+        self.history, self.ranking = History(), Ranking(len(source_lengths), n_best)
+        self.length = 0
+        self.sentences = torch.arange(len(source_lengths))
+        self.live = torch.zeros(len(source_lengths), 1, dtype=torch.float64)
+        self.coverage: Tensor | None = None
+
+    def advance(self, log_probs: Tensor, attention: Tensor) -> _Move:
+        """Take every sentence one token further: (N, V), (N, S) -> what the state and the next step need."""
+        self.length += 1
+        seen = on_host(attention).reshape(*self.live.shape, -1)
+        if self.search.coverage_penalty:
+            self.coverage = seen.double() if self.coverage is None else self.coverage[..., : seen.shape[2]] + seen
+        candidates = self._candidates(log_probs.reshape(*self.live.shape, -1))
+        self._rank_endings(candidates)
+        alive = candidates.alive(self.search.beam_size, self.eos)
+        self.history.append(
+            sentences=self.sentences,
+            tokens=alive.tokens,
+            parents=alive.parents,
+            token_log_probs=alive.token_log_probs,
+            attention=seen,
+        )
+        return self._move(alive, (~self._done(alive)).nonzero().flatten())
+
+    def hypotheses(self) -> list[list[Hypothesis]]:
+        """Read the kept endings back to their first tokens."""
+        return [
+            [self.history.hypothesis(ending, eos=self.eos, source_length=source_length) for ending in endings]
+            for endings, source_length in zip(self.ranking.kept, self.source_lengths.tolist(), strict=True)
+        ]
+
+    def _candidates(self, log_probs: Tensor) -> _Candidates:
+        """The best 2K continuations of every sentence, so that K can go on: (B, R, V) -> (B, C), C = 2K or all."""
+        scores = self.live.to(log_probs)[:, :, None] + log_probs
+        too_short = self.length < self.minimum[self.sentences]
+        at_limit = self.length >= self.maximum[self.sentences]
+        forbid_(scores, eos=self.eos, forbidden=self.forbidden, too_short=too_short, at_limit=at_limit)
+        best, places = top_candidates(scores.flatten(1), 2 * self.search.beam_size)
+        token_log_probs = log_probs.flatten(1).gather(1, places).cpu().double()
+        best, places = best.cpu(), places.cpu()
+        check_numbers(best, self.length)
+        parents, tokens = places // log_probs.shape[2], places % log_probs.shape[2]
+        totals = (self.live.gather(1, parents) + token_log_probs).masked_fill(best.isneginf(), -torch.inf)
+        missing = (0, max(0, self.search.beam_size - best.shape[1]))
+        return _Candidates(
+            functional.pad(parents, missing),
+            functional.pad(tokens, missing, value=self.eos),
+            functional.pad(token_log_probs, missing),
+            functional.pad(totals, missing, value=-torch.inf),
+        )
+
+    def _rank_endings(self, candidates: _Candidates) -> None:
+        """Rank the candidates that end and are among the best K."""
+        ended = (candidates.tokens == self.eos) & candidates.log_probs.isfinite()
+        places = ended[:, : self.search.beam_size].nonzero()
+        if not len(places):
+            return
+        ends = tuple(places.T)
+        sentences, parents = self.sentences[ends[0]], candidates.parents[ends]
+        scores = candidates.log_probs[ends] / length_penalty(self.length, self.search.length_penalty)
+        if self.coverage is not None:
+            lengths = self.source_lengths[self.sentences]
+            scores += coverage_penalty(self.coverage, lengths, self.search.coverage_penalty)[ends[0], parents]
+        finished = self.length < self.maximum[sentences]
+        values = (candidates.token_log_probs[ends], candidates.log_probs[ends], scores, finished)
+        for sentence, row, *rest in zip(*(part.tolist() for part in (sentences, parents, *values)), strict=True):
+            self.ranking.add(Ending(sentence, row, self.length, *rest))
+
+    def _done(self, alive: _Candidates) -> Tensor:
+        """Which sentences nothing alive can change any more: (B,), bool."""
+        best, worst_kept = alive.log_probs.amax(1), self.ranking.worst[self.sentences]
+        bound = score_bound(best, self.length + 1, self.maximum[self.sentences], self.search.length_penalty)
+        done = best.isneginf() | (bound <= worst_kept)
+        if self.search.beam_size == 1:
+            done |= worst_kept.isfinite()
+        return done
+
+    def _move(self, alive: _Candidates, stay: Tensor) -> _Move:
+        """Leave the sentences that are done behind."""
+        parents, (before, rows) = alive.parents[stay], self.live.shape
+        self.sentences, self.live = self.sentences[stay], alive.log_probs[stay]
+        if self.coverage is not None:
+            self.coverage = self.coverage[stay[:, None], parents]
+        origins = parents + rows * torch.arange(len(stay))[:, None]
+        return _Move(None if len(stay) == before else stay, origins.flatten(), alive.tokens[stay].flatten())
+
+
+def top_candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` best of every row, or all if fewer, best first: (B, W) -> values and places, both (B, count).
+
+    Of equal scores the one further left wins, which ``topk`` alone does not promise.
+    """
+    values, places = scores.topk(min(count + 1, scores.shape[1]))
+    places, order = places.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    places = places.gather(1, order)
+    if values.shape[1] > count:
+        tied = ((values[:, count - 1] == values[:, count]) & values[:, count].isfinite()).nonzero().flatten()
+        if len(tied):
+            every_value, every_place = scores[tied].sort(dim=1, descending=True, stable=True)
+            values[tied], places[tied] = every_value[:, : count + 1], every_place[:, : count + 1]
+    return values[:, :count], places[:, :count]

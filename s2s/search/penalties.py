@@ -1,0 +1,84 @@
+"""What a hypothesis's length and attention do to its score, and what a sentence may not say next."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from s2s.errors import InputError
+
+# An unseen source position costs log(1e-12) = -27.6 instead of making the score infinite.
+SMALLEST_COVERAGE = 1e-12
+
+
+def length_penalty(length: float | Tensor, alpha: float) -> float | Tensor:
+    """``lp(Y) = ((5 + |Y|) / 6) ** alpha``, |Y| counting EOS. Wu et al. (2016), eq. 14."""
+    return ((5 + length) / 6) ** alpha
+
+
+def coverage_penalty(coverage: Tensor, source_lengths: Tensor, beta: float) -> Tensor:
+    """``cp(X; Y) = beta * sum_i log(min(sum_j p_ij, 1))`` over real source positions. Wu et al. (2016), eq. 14.
+
+    Args:
+        coverage: (B, K, S), the attention each source position has received so far.
+        source_lengths: (B,).
+        beta: 0 or more; 0 is no penalty.
+
+    Returns:
+        (B, K), never above 0.
+    """
+    padding = torch.arange(coverage.shape[-1]) >= source_lengths[:, None, None]
+    return beta * coverage.clamp(SMALLEST_COVERAGE, 1.0).log().masked_fill(padding, 0.0).sum(-1)
+
+
+def score_bound(log_prob: Tensor, next_length: int, maximum: Tensor, alpha: float) -> Tensor:
+    """The best score any continuation of a live hypothesis can reach: (B,) -> (B,).
+
+    A continuation's log-probability is no higher and its coverage penalty is at most 0; the length that helps most is
+    the longest where alpha is positive and the next one where it is negative. After Huang, Zhao & Ma (2017), section 3.
+    """
+    return log_prob / length_penalty(maximum.double() if alpha > 0 else next_length, alpha)
+
+
+def length_limits(
+    source_lengths: Tensor, *, min_ratio: float, max_ratio: float, max_extra: int
+) -> tuple[Tensor, Tensor]:
+    """Each sentence's own least and greatest number of target tokens, EOS counted: (B,) -> (B,), (B,) on the CPU."""
+    lengths = source_lengths.to("cpu", torch.float64)
+    minimum = (min_ratio * lengths).floor().long()
+    maximum = (max_ratio * lengths).floor().long() + max_extra
+    return minimum, maximum.clamp(min=1)
+
+
+def check_limits(*, min_ratio: float, max_ratio: float, max_extra: int) -> None:
+    """Refuse limits that leave no length."""
+    if not 0 <= min_ratio <= max_ratio < math.inf:
+        raise InputError(
+            f"expected 0 <= min_ratio <= max_ratio < inf, got min_ratio={min_ratio} and max_ratio={max_ratio}; "
+            "both are target tokens per source token"
+        )
+    if max_extra < 0:
+        raise InputError(f"max_extra must be 0 or more, got {max_extra}; lower max_ratio to shorten the targets")
+
+
+def forbid_(scores: Tensor, *, eos: int, forbidden: Sequence[int], too_short: Tensor, at_limit: Tensor) -> Tensor:
+    """Write -inf, in place, over the tokens that may not come next.
+
+    Args:
+        scores: (B, R, V).
+        eos: may not come where the sentence is ``too_short``, and alone may come where it is ``at_limit``.
+        forbidden: ids that never may come.
+        too_short: (B,), bool, on the CPU.
+        at_limit: (B,), bool, on the CPU.
+    """
+    for token in forbidden:
+        scores[:, :, token] = -torch.inf
+    if too_short.any():
+        scores[too_short.nonzero().flatten(), :, eos] = -torch.inf
+    if at_limit.any():
+        sentences = at_limit.nonzero().flatten()
+        ends = scores[sentences, :, eos]
+        scores[sentences] = -torch.inf
+        scores[sentences, :, eos] = ends
+    return scores
