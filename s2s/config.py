@@ -13,6 +13,7 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -100,10 +101,12 @@ def _explained(name: str, overrides: list[str]) -> Iterator[None]:
         yield
     except (HydraException, MissingMandatoryValue, InterpolationResolutionError) as error:
         GlobalHydra.instance().clear()
+        groups = _groups()
+        keys = {override: _parsed(override).get_key_element() for override in overrides}
+        chosen = [text for text, key in keys.items() if key in groups and not _parsed(text).is_sweep_override()]
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            known = [*_groups(), *_keys(hydra.compose(name))]
-        for override in overrides:
-            key = _parsed(override).get_key_element()
+            known = [*groups, *_keys(hydra.compose(name, chosen))]
+        for key in keys.values():
             if key not in known:
                 raise InputError(f"{key} is unknown{_nearest(key, known)}; `--help` lists the options") from None
         advice = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
@@ -152,24 +155,25 @@ def _groups() -> dict[str, list[str]]:
 
 def _keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     """Every option of a configuration as a dotted path."""
-    for key in node:
+    for key in map(str, node):
         yield f"{prefix}{key}"
         child = node._get_node(key)
         if isinstance(child, DictConfig) and not child._is_none():
             yield from _keys(child, f"{prefix}{key}.")
 
 
-def explicit_overrides(prefix: str) -> dict[str, Any]:
-    """What the person typed below a prefix: ``explicit_overrides("search")`` -> ``{"search.beam_size": 3}``."""
-    typed = OverridesParser.create().parse_overrides(list(hydra.core.hydra_config.HydraConfig.get().overrides.task))
-    return {o.get_key_element(): o.value() for o in typed if re.match(rf"{prefix}(\.|$)", o.get_key_element())}
+def explicit_overrides(prefix: str = "") -> dict[str, Any]:
+    """What the person typed, all or below a prefix: ``explicit_overrides("search")`` -> ``{"search.beam_size": 3}``."""
+    overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+    typed = {override.get_key_element(): override.value() for override in overrides}
+    return {key: value for key, value in typed.items() if not prefix or f"{key}.".startswith(f"{prefix}.")}
 
 
 def command(name: str, task: Callable[[DictConfig], None]) -> None:
     """Run a task with the configuration the command line asks for, jobs of a sweep (``-m``) one after another.
 
-    A mistake of the person (InputError) ends with one line on stderr and exit code 2, a closed pipe quietly; a fault
-    of the program keeps its traceback.
+    A mistake of the person (InputError) ends with one line on stderr and exit code 2, a closed pipe and Ctrl-C
+    quietly; a fault of the program keeps its traceback.
     """
     arguments = sys.argv[1:]
     if {"-h", "--help"} & set(arguments):
@@ -193,6 +197,8 @@ def _people_see_one_line() -> Iterator[None]:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
         raise SystemExit(0) from None
@@ -201,22 +207,12 @@ def _people_see_one_line() -> Iterator[None]:
 def help_text(name: str) -> str:
     """Everything a command understands: its own options with their comments, then the groups and their choices."""
     text = (CONF / f"{name}.yaml").read_text(encoding="utf-8")
-    composed = [
-        line.split(":")[0].split()[-1] for line in text.splitlines() if re.match(r"  - (optional )?\w+: ", line)
-    ]
-    options = [
-        line for line in text.splitlines() if not line.startswith(("defaults:", "  - ")) and "_target_" not in line
-    ]
-    lines = [
-        *options,
-        "",
-        "Choices, as group=choice; every line of the chosen file is an option too, as group.option=value:",
-    ]
+    composed = re.findall(r"^  - (?:optional )?(\w+): ", text, re.MULTILINE)
+    lines = [line for line in text.splitlines() if not re.match("defaults:|  - |.*_target_", line)]
+    lines += ["", "Choices, as group=choice; every line of a chosen file is an option too, as group.option=value:"]
     for group, choices in _groups().items():
-        if group.split("/")[0] in composed:
-            for choice in choices:
-                first = (
-                    (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8").replace("# @package _global_\n", "")
-                )
-                lines.append(f"  {f'{group}={choice}':34}{first.splitlines()[0].lstrip('# ')}")
+        for choice in choices if group.split("/")[0] in composed else []:
+            file = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
+            first = file.replace("# @package _global_\n", "").splitlines()[0]
+            lines.append(f"  {f'{group}={choice}':34}{first.lstrip('# ')}")
     return "\n".join(lines)

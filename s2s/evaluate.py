@@ -44,12 +44,20 @@ def evaluate_run(config: DictConfig) -> list[Score]:
     translator = Translator.from_config(config, run)
     hypotheses = [translation.text for translation in translator(pairs["source"], batch_size=config.batch_size)]
     if config.output:
-        Path(config.output).write_text("".join(f"{line}\n" for line in hypotheses), encoding="utf-8")
+        keep(hypotheses, Path(config.output))
     scores = text_scores(hypotheses, list(pairs["target"]), config.language or corpus.target)
     gold = corpus.alignments(config.data.split)
     if gold is not None:
         scores.append(alignment_score(translator, pairs["source"], pairs["target"], gold))
     return scores
+
+
+def keep(lines: list[str], path: Path) -> None:
+    """Write translations to a file, one a line."""
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"output={path} cannot be written ({error.strerror}); give another file") from error
 
 
 def text_scores(hypotheses: list[str], references: list[str], language: str | None) -> list[Score]:

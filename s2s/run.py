@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from s2s.config import build
 from s2s.errors import InputError
@@ -41,9 +42,13 @@ class Run:
         path = self.folder / "config.yaml"
         if not path.is_file():
             raise InputError(f"{self.folder} is no run: it has no config.yaml; train one with `python -m s2s.train`")
-        loaded = OmegaConf.load(path)
-        if not isinstance(loaded, DictConfig):
-            raise InputError(f"{path} is no configuration: expected names and values; is the run folder complete?")
+        try:
+            loaded = OmegaConf.load(path)
+        except (YAMLError, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path} cannot be read ({reason}); expected YAML, copy the run folder again") from error
+        if not isinstance(loaded, DictConfig) or not {"data", "model", "search"} <= set(loaded):
+            raise InputError(f"{path} is no run's configuration: expected data, model and search; copy the run again")
         self.config = loaded
 
     @classmethod
@@ -62,7 +67,10 @@ class Run:
                 raise InputError(f"{folder} exists; give another name=, or resume={folder}, or remove it")
             number += 1
             folder = Path(runs_dir) / f"{name}-{number}"
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made ({error.strerror}); give another runs_dir=") from error
         OmegaConf.save(config, folder / "config.yaml")
         return cls(folder)
 
@@ -122,8 +130,11 @@ class Run:
     def records(self) -> Iterator[dict[str, Any]]:
         """Read the metrics back."""
         if self.metrics.is_file():
-            for line in self.metrics.read_text(encoding="utf-8").splitlines():
-                yield json.loads(line)
+            for number, line in enumerate(self.metrics.read_text(encoding="utf-8").splitlines(), 1):
+                try:
+                    yield json.loads(line)
+                except ValueError:
+                    raise InputError(f"{self.metrics}, line {number} is no JSON: {line[:40]!r}; remove it") from None
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the test scores and mark the run as finished."""

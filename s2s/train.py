@@ -1,5 +1,6 @@
 """python -m s2s.train: train a translator, score it on the test split and show what it does."""
 
+import shutil
 import sys
 
 import torch
@@ -16,6 +17,7 @@ from s2s.training.trainer import Trainer
 from s2s.translator import Translator
 
 SAMPLES = 3
+KEPT = ("seed", "device", "data", "tokenizer", "model", "optimizer", "scheduler", "search", "training")
 
 
 def say(line: str) -> None:
@@ -26,13 +28,25 @@ def say(line: str) -> None:
 def train(config: DictConfig) -> None:
     """Train a run, new or resumed, then report on it."""
     run = _resumed(config.resume) if config.resume else _new(config)
-    config = run.config
     say(f"run: {run.folder}")
+    try:
+        trainer, corpus = prepare(run)
+    except InputError:
+        if not config.resume:
+            shutil.rmtree(run.folder)
+        raise
+    if not trainer.train():
+        say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
+        raise SystemExit(130)
+    report(run, corpus)
+
+
+def prepare(run: Run) -> tuple[Trainer, Corpus]:
+    """Make everything that a run's configuration asks for, and go back to where it was saved."""
+    config = run.config
     settings, corpus = build(config.training), build(config.data)
     torch.manual_seed(config.seed)
-    data = load_training_data(
-        corpus, build(config.tokenizer), run, longest=settings.longest, seed=config.seed, say=say
-    )
+    data = load_training_data(corpus, build(config.tokenizer), run, longest=settings.longest, seed=config.seed, say=say)
     trainer = Trainer(
         run=run,
         data=data,
@@ -47,10 +61,7 @@ def train(config: DictConfig) -> None:
     )
     if run.training_state.exists():
         trainer.resume()
-    if not trainer.train():
-        say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
-        raise SystemExit(130)
-    report(run, corpus)
+    return trainer, corpus
 
 
 def _new(config: DictConfig) -> Run:
@@ -60,19 +71,21 @@ def _new(config: DictConfig) -> Run:
         raise InputError(f"{missing[0]} is not set; give {missing[0]}=… on the command line")
     model = config.model.decoder._target_.split(".")[-1].removesuffix("Decoder").lower()
     name = f"{config.data.label}-{config.data.source}-{config.data.target}-{model}"
-    resolved = OmegaConf.create(OmegaConf.to_container(config, resolve=True))
-    kept = OmegaConf.masked_copy(resolved, ["seed", "device", "data", "tokenizer", "model", "optimizer", "scheduler", "search", "training"])
-    return Run.create(config.runs_dir, config.name or name, kept, exact=config.name is not None)
+    OmegaConf.resolve(config)
+    return Run.create(
+        config.runs_dir, config.name or name, OmegaConf.masked_copy(config, list(KEPT)), exact=config.name is not None
+    )
 
 
 def _resumed(folder: str) -> Run:
     """Open a run to go on with it; only training.* may be changed, such as a later end."""
     run = Run(folder)
-    for key, value in explicit_overrides("").items():
-        if key.startswith("training."):
+    for key, value in explicit_overrides().items():
+        if key.startswith("training.") or key == "device":
             OmegaConf.update(run.config, key, value)
-        elif key not in ("resume", "device"):
+        elif key not in ("resume", "runs_dir"):
             raise InputError(f"{key} cannot change in a resumed run, only training.* and device can; train a new run")
+    build(run.config.training)  # a mistake shows before it is kept
     OmegaConf.save(run.config, run.folder / "config.yaml")
     return run
 

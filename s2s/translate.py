@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from omegaconf import DictConfig
 
@@ -45,9 +45,10 @@ def opened(name: str, mode: str) -> Iterator[BinaryIO]:
         file = open(name, mode)  # noqa: SIM115 (closed below)
     except OSError as error:
         verb = "read" if "r" in mode else "written"
-        raise InputError(f"{name} cannot be {verb} ({error.strerror}); give another file, or - for the terminal") from error
+        remedy = "give another file, or - for the terminal"
+        raise InputError(f"{name} cannot be {verb} ({error.strerror}); {remedy}") from error
     with file:
-        yield file
+        yield cast(BinaryIO, file)
 
 
 def read_lines_as_they_come(source: BinaryIO) -> Iterator[list[str]]:

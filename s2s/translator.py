@@ -32,7 +32,7 @@ class Search(Protocol):
 
     def __call__(
         self,
-        step: Step,
+        step: Step["SearchState"],
         state: "SearchState",
         source_lengths: Tensor,
         *,
@@ -69,6 +69,14 @@ class Translation:
     def empty(cls, source: str) -> "Translation":
         """The translation of a line without words: no words."""
         return cls(source, "", 0.0, 0.0, (), (), (), np.zeros((0, 0), np.float32))
+
+
+def _check_request(sentences: Iterable[str], batch_size: int) -> None:
+    """Raise an InputError for one text instead of a list, whose letters would pass as sentences, and for no batch."""
+    if isinstance(sentences, str):
+        raise InputError(f"expected a list of sentences, got the text {sentences[:40]!r}; write [text]")
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size} holds no sentence; give 1 or more")
 
 
 @dataclass(frozen=True)
@@ -148,10 +156,7 @@ class Translator:
             n_best: hypotheses per sentence; those after the best are its ``alternatives``.
             batch_size: sentences that are worked on together.
         """
-        if isinstance(sentences, str):
-            raise InputError(f"expected a list of sentences, got the text {sentences[:40]!r}; write [text]")
-        if batch_size < 1:
-            raise InputError(f"batch_size={batch_size} holds no sentence; give 1 or more")
+        _check_request(sentences, batch_size)
         ids = self.source.encode(sentences)
         translations = [Translation.empty(sentence) for sentence in sentences]
         worded = np.flatnonzero([len(sentence) > 1 for sentence in ids])
@@ -164,6 +169,7 @@ class Translator:
 
     def stream(self, lines: Iterable[str], *, n_best: int = 1, batch_size: int = 64) -> Iterator[Translation]:
         """Translate lines as they come, a window at a time, in order."""
+        _check_request(lines, batch_size)
         waiting = iter(lines)
         while window := list(islice(waiting, WINDOW * batch_size)):
             yield from self(window, n_best=n_best, batch_size=batch_size)
@@ -177,11 +183,11 @@ class Translator:
         Raises:
             InputError: unequal numbers of sources and targets.
         """
+        _check_request(sources, batch_size)
+        _check_request(targets, batch_size)
         if len(sources) != len(targets):
             raise InputError(f"{len(sources)} sources but {len(targets)} targets; give one target for every source")
-        pairs = ParallelIds(
-            SentenceIds.of(self.source.encode(sources)), SentenceIds.of(self.target.encode(targets))
-        )
+        pairs = ParallelIds(SentenceIds.of(self.source.encode(sources)), SentenceIds.of(self.target.encode(targets)))
         scored: dict[int, Translation] = {}
         self.model.eval()
         budget = batch_size * TOKENS_PER_SENTENCE

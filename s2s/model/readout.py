@@ -16,13 +16,22 @@ class Readout(nn.Module, ABC):
         feature_size: width of the features before the vocabulary, R.
         vocabulary_size: V.
         dropout: probability to drop a feature.
+        weight: W (V, R) where it is tied to an embedding (Press & Wolf 2017); None for weights of its own.
     """
 
-    def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
+    def __init__(
+        self,
+        output_size: int,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        dropout: float,
+        weight: nn.Parameter | None = None,
+    ) -> None:
         super().__init__()
-        self.output_size = output_size
-        self.feature_size = feature_size
-        self.weight: Tensor = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
+        if weight is None:
+            weight = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
+        self.weight = weight
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.dropout = nn.Dropout(dropout)
 
@@ -37,12 +46,24 @@ class Readout(nn.Module, ABC):
 
 
 class LinearReadout(Readout):
-    """The output itself where widths agree, or a linear map of it (Luong, Pham & Manning 2015, eq. 6)."""
+    """The output itself, or a linear map of it where weights are tied (Luong, Pham & Manning 2015, eq. 6)."""
 
-    def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
-        super().__init__(output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout)
+    def __init__(
+        self,
+        output_size: int,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        dropout: float,
+        weight: nn.Parameter | None = None,
+    ) -> None:
+        super().__init__(
+            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout, weight=weight
+        )
         self.project = (
-            nn.Identity() if output_size == feature_size else nn.Linear(output_size, feature_size, bias=False)
+            nn.Identity()
+            if weight is None and output_size == feature_size
+            else small_scores(nn.Linear(output_size, feature_size, bias=False), tied=weight is not None)
         )
 
     def features(self, output: Tensor) -> Tensor:
@@ -58,11 +79,29 @@ class MaxoutReadout(Readout):
     equation 4 the state is ``s_i``.
     """
 
-    def __init__(self, output_size: int, *, feature_size: int, vocabulary_size: int, dropout: float) -> None:
-        super().__init__(output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout)
-        self.project = nn.Linear(output_size, 2 * feature_size)
+    def __init__(
+        self,
+        output_size: int,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        dropout: float,
+        weight: nn.Parameter | None = None,
+    ) -> None:
+        super().__init__(
+            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout, weight=weight
+        )
+        self.project = small_scores(nn.Linear(output_size, 2 * feature_size), tied=weight is not None)
 
     def features(self, output: Tensor) -> Tensor:
         """(…, O) -> (…, R)."""
         features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1))
         return features
+
+
+def small_scores(layer: nn.Linear, *, tied: bool) -> nn.Linear:
+    """Shrink the features' layer where W is an embedding, whose rows are about ``sqrt(R)`` long, not 1."""
+    if tied:
+        with torch.no_grad():
+            layer.weight /= layer.out_features**0.5
+    return layer

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
@@ -121,8 +120,8 @@ def build_seq2seq(
         )
     if not 0 <= dropout < 1:
         raise InputError(f"model.dropout={dropout} is no probability below 1; give a number from 0 to 0.9")
-    source_embedding = _embedding(source_vocabulary, embedding_size)
-    target_embedding = _embedding(target_vocabulary, embedding_size)
+    source_embedding = nn.Embedding(source_vocabulary, embedding_size)
+    target_embedding = nn.Embedding(target_vocabulary, embedding_size)
     if share_embeddings:
         if source_vocabulary != target_vocabulary:
             raise InputError(
@@ -151,9 +150,8 @@ def build_seq2seq(
         feature_size=embedding_size if tie_readout else hidden_size,
         vocabulary_size=target_vocabulary,
         dropout=dropout,
+        weight=target_embedding.weight if tie_readout else None,
     )
-    if tie_readout:
-        built_readout.weight = target_embedding.weight
     return Seq2Seq(
         encoder=Encoder(source_embedding, recurrent=encoder_layers_stack, dropout=dropout),
         bridge=bridge(encoder_layers_stack, decoder=built_decoder.recurrent),
@@ -162,10 +160,3 @@ def build_seq2seq(
         embedding=target_embedding,
         dropout=dropout,
     )
-
-
-def _embedding(vocabulary: int, size: int) -> nn.Embedding:
-    """Make an embedding whose rows have about unit length, fit to be tied with a readout."""
-    embedding = nn.Embedding(vocabulary, size)
-    torch.nn.init.normal_(embedding.weight, std=size**-0.5)
-    return embedding

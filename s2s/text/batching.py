@@ -164,4 +164,4 @@ def padding_share(batches: Sequence[np.ndarray], *lengths: np.ndarray) -> float:
     """Return which share of all positions in the batches is padding, over all sides given."""
     real = sum(int(side[batch].sum()) for batch in batches for side in lengths)
     padded = sum(int(side[batch].max()) * len(batch) for batch in batches for side in lengths)
-    return 1 - real / max(padded, 1)
+    return 1 - real / padded if padded else 0.0

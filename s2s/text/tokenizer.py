@@ -15,6 +15,7 @@ __all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalis
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 EOS_PIECE = "</s>"
+EVERY_CHARACTER = 0x110000  # as many as Unicode has room for
 
 
 def normalise(text: str) -> str:
@@ -65,7 +66,8 @@ class Tokenizer:
         """
         options: dict[str, Any] = {}
         if sampling > 0:
-            options = {"enable_sampling": True, "alpha": sampling, "nbest_size": -1}
+            # One thread: several share the sentences out by chance, and with them the random numbers.
+            options = {"enable_sampling": True, "alpha": sampling, "nbest_size": -1, "num_threads": 1}
         encoded: list[list[int]] = self._processor.encode(
             [normalise(text) for text in texts], out_type=int, add_eos=True, **options
         )
@@ -130,9 +132,8 @@ class TokenizerRecipe:
                 sentence_iterator=(normalise(sentence) for sentence in sentences),
                 model_writer=buffer,
                 model_type=self.algorithm,
-                vocab_size=self.vocabulary_size,
+                vocab_size=EVERY_CHARACTER if self.algorithm == "char" else self.vocabulary_size,
                 hard_vocab_limit=self.algorithm == "bpe",
-                use_all_vocab=self.algorithm == "char",
                 character_coverage=self.character_coverage,
                 normalization_rule_name="identity",
                 max_sentence_length=1 << 16,

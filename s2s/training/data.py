@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,12 @@ from s2s.text.corpus import Corpus
 from s2s.text.tokenised import tokenise
 from s2s.text.tokenizer import Tokenizer, TokenizerRecipe
 
-__all__ = ["TrainingData", "load_training_data"]
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+__all__ = ["TrainingData", "load_training_data", "split_pairs"]
+
+HOLD_OUT_EVERY, HOLD_OUT_MOST = 20, 1000
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,9 @@ def load_training_data(
         seed: of sampled segmentations.
         say: takes each line that the person should read.
     """
-    train, valid = corpus.load("train"), corpus.load("valid")
-    say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation pairs, {corpus.source} to {corpus.target}")
+    train, valid = split_pairs(corpus, say)
+    languages = f"{corpus.source} to {corpus.target}"
+    say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation pairs, {languages}")
     if (run.folder / "tokenizer").is_dir():
         source, target = run.tokenizers()
     else:
@@ -61,7 +68,9 @@ def load_training_data(
     if empty or over_long:
         say(f"left out of training: {empty:,} pairs with an empty side, {over_long:,} with more than {longest} pieces")
     if not len(rows):
-        raise InputError(f"no training pair is left of {len(train):,}; raise training.longest={longest} or look at the data")
+        raise InputError(
+            f"no training pair is left of {len(train):,}; raise training.longest={longest} or look at the data"
+        )
 
     def epoch(number: int) -> ParallelIds:
         if not recipe.sampling:
@@ -77,3 +86,21 @@ def load_training_data(
         target=target,
         language=corpus.target,
     )
+
+
+def split_pairs(corpus: Corpus, say: Callable[[str], None]) -> tuple["Dataset", "Dataset"]:
+    """Load training and validation pairs.
+
+    Where the corpus has no validation split, every twentieth training pair, about a thousand at most, is held out of
+    training and stands in for it.
+    """
+    train = corpus.load("train")
+    if "valid" in corpus.splits():
+        return train, corpus.load("valid")
+    every = max(HOLD_OUT_EVERY, len(train) // HOLD_OUT_MOST)
+    if len(train) < every:
+        raise InputError(f"{len(train)} training pairs are too few to hold any out; add pairs, or a valid split")
+    say(f"no validation split: every {every}th training pair is held out for it")
+    rows = np.arange(len(train))
+    held_out = rows % every == every - 1
+    return train.select(rows[~held_out]).flatten_indices(), train.select(rows[held_out]).flatten_indices()

@@ -1,33 +1,34 @@
-"""What a person sees of training while it runs, on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""What is seen of training: a bar on a terminal or a line now and then elsewhere, on stderr, and records of numbers."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from torch import Tensor
 
-from s2s.report.metrics import perplexity
-from s2s.training.resume import TrainingState
+from s2s.errors import InputError
+from s2s.run import Run
+from s2s.training.resume import Tally, TrainingState
 
-__all__ = ["ProgressDisplay"]
+__all__ = ["ProgressDisplay", "recorder"]
 
 SECONDS_PER_LINE = 30
 
 
 class ProgressDisplay:
-    """Loss, speed and time left; numbers are fetched from the device only when they are shown or recorded."""
+    """Loss, speed and time left."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self._task = self._bar.add_task("starting", total=1.0)
-        self._nll: torch.Tensor | float = 0.0
-        self._tokens = 0
-        self._measured: dict[str, Any] = {}
-        self._since = self._shown = time.perf_counter()
+        self._tally: Tally | None = None
+        self._shown = time.perf_counter()
 
     def __enter__(self) -> "ProgressDisplay":
         self._bar.start()
@@ -42,15 +43,15 @@ class ProgressDisplay:
         """Show what is being done instead of training."""
         self._bar.update(self._task, description=text)
 
-    def update(self, state: TrainingState, *, share: float, nll: torch.Tensor, tokens: int) -> None:
+    def update(self, state: TrainingState, *, share: float, nll: Tensor, tokens: int) -> None:
         """Take in one update: negative log-likelihood in sum over its target tokens, and their number."""
-        self._nll, self._tokens = self._nll + nll, self._tokens + tokens
-        self._state, self._share = state, share
+        self._tally = self._tally or Tally(since=state.seconds)
+        self._tally.add(nll, tokens)
         now = time.perf_counter()
         if now - self._shown < (0.5 if self.console.is_terminal else SECONDS_PER_LINE):
             return
-        self._shown = now
-        measured = self.measured()
+        measured = self._tally.measured(state.seconds)
+        self._shown, self._tally = now, Tally(since=state.seconds)
         left = state.seconds * (1 - share) / max(share, 1e-9)
         text = (
             f"epoch {state.epoch + 1}, update {state.updates:,}: perplexity {measured['perplexity']:.2f}, "
@@ -61,20 +62,30 @@ class ProgressDisplay:
         else:
             self.console.print(text, highlight=False, soft_wrap=True)
 
-    def measured(self) -> dict[str, Any]:
-        """Return the numbers since they were last asked for, and start over."""
-        if self._tokens:
-            now = time.perf_counter()
-            nll = float(self._nll) / self._tokens
-            self._measured = {
-                "loss": nll,
-                "perplexity": perplexity(float(self._nll), self._tokens).value,
-                "tokens_per_second": self._tokens / (now - self._since),
-            }
-            self._nll, self._tokens, self._since = 0.0, 0, now
-        return {
-            "updates": self._state.updates,
-            "epoch": self._state.epoch,
-            "seconds": round(self._state.seconds, 1),
-            **self._measured,
-        }
+
+@contextmanager
+def recorder(run: Run, *, tensorboard: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield what takes a record of numbers to the run's metrics, and to TensorBoard if asked.
+
+    Raises:
+        InputError: TensorBoard is asked for and not installed.
+    """
+    if not tensorboard:
+        yield run.log
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise InputError(
+            "training.tensorboard=true needs TensorBoard, which is not installed; `pip install 's2s[tensorboard]'`"
+        ) from error
+    with SummaryWriter(str(run.folder / "tensorboard")) as writer:
+
+        def record(line: dict[str, Any]) -> None:
+            run.log(line)
+            for name, value in line.items():
+                number = value["value"] if isinstance(value, dict) else value
+                if isinstance(number, float):
+                    writer.add_scalar(f"{line['split']}/{name}", number, line["updates"])
+
+        yield record

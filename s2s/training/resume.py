@@ -1,16 +1,46 @@
 """The state that continues a run: where it stands, and everything the next update depends on."""
 
 import os
+import pickle
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from s2s.errors import InputError
+from s2s.report.metrics import perplexity
 
-__all__ = ["TrainingState", "load_training_state", "save_training_state"]
+__all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state"]
+
+
+@dataclass
+class Tally:
+    """Loss over some updates; numbers are fetched from the device only when they are asked for.
+
+    Args:
+        nll: negative log-likelihood in sum, in nats.
+        tokens: target tokens it covers.
+        since: second of training at which counting began.
+    """
+
+    nll: Tensor | float = 0.0
+    tokens: int = 0
+    since: float = 0.0
+
+    def add(self, nll: Tensor, tokens: int) -> None:
+        """Count one update."""
+        self.nll, self.tokens = self.nll + nll, self.tokens + tokens
+
+    def measured(self, seconds: float) -> dict[str, float]:
+        """Loss and perplexity per target token, and tokens per second up to this second of training."""
+        nll = float(self.nll)
+        return {
+            "loss": nll / self.tokens,
+            "perplexity": perplexity(nll, self.tokens).value,
+            "tokens_per_second": self.tokens / max(seconds - self.since, 1e-9),
+        }
 
 
 @dataclass
@@ -23,6 +53,8 @@ class TrainingState:
         updates: updates of the weights.
         seconds: time spent, validation included.
         scores: one per validation, higher being better; patience and plateaus follow from them.
+        validated: updates at the last validation.
+        tally: of the updates since the last record of training.
     """
 
     epoch: int = 0
@@ -30,6 +62,8 @@ class TrainingState:
     updates: int = 0
     seconds: float = 0.0
     scores: list[float] = field(default_factory=list)
+    validated: int = 0
+    tally: Tally = field(default_factory=Tally)
 
     def advance(self, updates_per_epoch: int) -> None:
         """Count one update."""
@@ -68,7 +102,7 @@ def load_training_state(path: Path, model: nn.Module, optimizer: torch.optim.Opt
         torch.set_rng_state(saved["random"])
         if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(saved["random_cuda"])
-        return TrainingState(**saved["state"])
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        return TrainingState(**{**saved["state"], "tally": Tally(**saved["state"]["tally"])})
+    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} does not continue this run ({reason}); copy it again or train a new run") from error

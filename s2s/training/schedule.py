@@ -97,8 +97,8 @@ class Plateau(Schedule):
         super().__post_init__()
         if not 0 < self.decay < 1 or self.patience < 1:
             raise InputError(
-                f"scheduler.decay={self.decay} and scheduler.patience={self.patience}: expected a decay between 0 and 1 "
-                "and a patience of 1 or more"
+                f"scheduler.decay={self.decay} and scheduler.patience={self.patience} make no plateau; give a decay "
+                "between 0 and 1 and a patience of 1 or more"
             )
 
     def after_warmup(self, *, updates: int, progress: float, scores: Sequence[float]) -> float:

@@ -19,14 +19,16 @@ from s2s.run import Run
 from s2s.text.batching import ParallelIds, SentenceIds, padding_share, plan_batches
 from s2s.training.data import TrainingData
 from s2s.training.loss import smoothed_cross_entropy
-from s2s.training.progress import ProgressDisplay
-from s2s.training.resume import TrainingState, load_training_state, save_training_state
+from s2s.training.progress import ProgressDisplay, recorder
+from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
 from s2s.training.schedule import Schedule, stale
 from s2s.translator import Search, Translator
 
 __all__ = ["Trainer", "TrainingSettings"]
 
 UPDATES_PER_RECORD = 50
+LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
+POSITIVE = (*LIMITS, "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.minutes is None:
             raise InputError("training has no end: set training.epochs, training.steps or training.minutes")
-        for name in ("epochs", "steps", "minutes", "accumulation", "longest", "clip_norm", "validate_every", "patience"):
+        for name in POSITIVE:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise InputError(f"training.{name}={value} must be above 0; null switches it off where it may be off")
@@ -78,7 +80,7 @@ class Trainer:
         schedule: factor on the learning rate.
         search: what validation decodes with, the search that translation will use.
         settings: limits, batches, regularisation.
-        seed: of batches and dropout.
+        seed: of the batches; dropout follows torch's own generator.
         device: where to compute.
         say: takes each line that the person should read.
     """
@@ -99,8 +101,12 @@ class Trainer:
     ) -> None:
         AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=settings.precision)
-        self.run, self.data, self.schedule, self.settings, self.seed, self.say = run, data, schedule, settings, seed, say
-        self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
+        self.run, self.data, self.schedule = run, data, schedule
+        self.settings, self.seed, self.say = settings, seed, say
+        try:
+            self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the optimizer cannot be made: {error}; see conf/optimizer for its options") from error
         self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.model = self.accelerator.prepare(model)
         self.translator = Translator(
@@ -108,6 +114,7 @@ class Trainer:
         )
         self.state = TrainingState()
         self._updates_per_epoch = 0
+        self._started = 0.0
         self._interrupted = False
 
     def resume(self) -> None:
@@ -120,39 +127,55 @@ class Trainer:
 
     def train(self) -> bool:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
-        state, started = self.state, time.perf_counter() - self.state.seconds
-        with ProgressDisplay() as display, self._interruptible(), self._recorder() as record:
-            for ids, group in self._updates():
-                self._set_learning_rate()
-                nll, tokens = self._update(ids, group)
-                state.advance(self._updates_per_epoch)
-                state.seconds = time.perf_counter() - started
-                display.update(state, share=self._share(), nll=nll, tokens=tokens)
-                if state.updates % UPDATES_PER_RECORD == 0:
-                    record({"split": "train", **display.measured(), "learning_rate": self.optimizer.param_groups[0]["lr"]})
-                ended = self._share() >= 1
-                if (ended or self._validation_is_due()) and not self._interrupted:
-                    record(self._validate(display))
-                    state.seconds = time.perf_counter() - started
-                    self._save()
-                if ended or self._interrupted or self._out_of_patience():
-                    break
+        self._started = time.perf_counter() - self.state.seconds
+        tensorboard = self.settings.tensorboard
+        with ProgressDisplay() as display, self._interruptible(), recorder(self.run, tensorboard=tensorboard) as record:
+            ids, groups = self._epoch()
+            self._validate_if_due(display, record)  # an interruption may have left one out
+            while not self._ended():
+                for group in groups[self.state.position :]:
+                    self._set_learning_rate()
+                    nll, tokens = self._update(ids, group)
+                    self._count(nll, tokens, record)
+                    display.update(self.state, share=self._share(), nll=nll, tokens=tokens)
+                    self._validate_if_due(display, record)
+                    if self._ended():
+                        break
+                else:
+                    ids, groups = self._epoch()
             if self._interrupted:
                 self._save()
         return not self._interrupted
 
-    def _updates(self) -> Iterator[tuple[ParallelIds, list[np.ndarray]]]:
-        """Yield the batches of every update still to come, epoch after epoch."""
-        while True:
-            ids = self.data.epoch(self.state.epoch)
-            groups = self._plan(ids)
-            self._updates_per_epoch = len(groups)
-            if self.state.updates == 0:
-                self._describe(ids, groups)
-            if self._share() >= 1 or self._out_of_patience():
-                return
-            for group in groups[self.state.position :]:
-                yield ids, group
+    def _epoch(self) -> tuple[ParallelIds, list[list[np.ndarray]]]:
+        """Ids of the epoch under way, or of the next where none of its updates is left, and the groups of batches."""
+        ids = self.data.epoch(self.state.epoch)
+        groups = self._plan(ids)
+        if self.state.position >= len(groups):  # other settings may have made the epoch of a resumed run shorter
+            self.state.epoch, self.state.position = self.state.epoch + 1, 0
+            return self._epoch()
+        self._updates_per_epoch = len(groups)
+        if self.state.updates == 0:
+            self._describe(ids, groups)
+        return ids, groups
+
+    def _ended(self) -> bool:
+        """Whether a limit is reached, patience is at its end or Ctrl-C was pressed."""
+        patience = self.settings.patience
+        tired = patience is not None and stale(self.state.scores) >= patience
+        return self._interrupted or self._share() >= 1 or tired
+
+    def _count(self, nll: torch.Tensor, tokens: int, record: Callable[[dict[str, Any]], None]) -> None:
+        """Count one update and record the numbers now and then."""
+        state = self.state
+        state.advance(self._updates_per_epoch)
+        state.seconds = time.perf_counter() - self._started
+        state.tally.add(nll, tokens)
+        if state.updates % UPDATES_PER_RECORD == 0:
+            line: dict[str, Any] = {"split": "train", "updates": state.updates, "epoch": state.epoch}
+            line.update(seconds=round(state.seconds, 1), **state.tally.measured(state.seconds))
+            record({**line, "learning_rate": self.optimizer.param_groups[0]["lr"]})
+            state.tally = Tally(since=state.seconds)
 
     def _share(self) -> float:
         """Share of training done, by the limit that is nearest."""
@@ -161,12 +184,15 @@ class Trainer:
         done = ((epochs, settings.epochs), (state.updates, settings.steps), (state.seconds / 60, settings.minutes))
         return max(value / limit for value, limit in done if limit is not None)
 
-    def _validation_is_due(self) -> bool:
-        every = self.settings.validate_every
-        return self.state.position == 0 if every is None else self.state.updates % every == 0
-
-    def _out_of_patience(self) -> bool:
-        return self.settings.patience is not None and stale(self.state.scores) >= self.settings.patience
+    def _validate_if_due(self, display: ProgressDisplay, record: Callable[[dict[str, Any]], None]) -> None:
+        """Validate and save at the end and at the times between, once each, unless Ctrl-C was pressed."""
+        every, state = self.settings.validate_every, self.state
+        due = self._share() >= 1 or (state.position == 0 if every is None else state.updates % every == 0)
+        if not due or state.validated == state.updates or self._interrupted:
+            return
+        record(self._validate(display))
+        state.validated, state.seconds = state.updates, time.perf_counter() - self._started
+        self._save()
 
     def _set_learning_rate(self) -> None:
         factor = self.schedule.factor(updates=self.state.updates, progress=self._share(), scores=self.state.scores)
@@ -218,9 +244,8 @@ class Trainer:
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""
         data, settings, state = self.data, self.settings, self.state
-        ids = ParallelIds(
-            SentenceIds.of(data.source.encode(data.valid_sources)), SentenceIds.of(data.target.encode(data.valid_targets))
-        )
+        sides = ((data.source, data.valid_sources), (data.target, data.valid_targets))
+        ids = ParallelIds(*(SentenceIds.of(tokenizer.encode(texts)) for tokenizer, texts in sides))
         self.model.eval()
         nll = 0.0
         with torch.inference_mode():
@@ -232,8 +257,9 @@ class Trainer:
         if settings.criterion != "loss":
             display.note("validation: translating")
             hypotheses = [translation.text for translation in self.translator(data.valid_sources)]
-            measures = [bleu(hypotheses, data.valid_targets, language=data.language), chrf(hypotheses, data.valid_targets)]
-            for measure, name in zip(measures, ("bleu", "chrf"), strict=True):
+            known = data.valid_targets
+            measures = {"bleu": bleu(hypotheses, known, language=data.language), "chrf": chrf(hypotheses, known)}
+            for name, measure in measures.items():
                 record[name] = {"value": measure.value, "signature": measure.signature}
                 text += f", {measure.name} {measure.value:.2f}"
                 score = measure.value if settings.criterion == name else score
@@ -275,26 +301,3 @@ class Trainer:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-
-    @contextmanager
-    def _recorder(self) -> Iterator[Callable[[dict[str, Any]], None]]:
-        """Yield what takes a record of numbers to the run's metrics, and to TensorBoard if asked."""
-        if not self.settings.tensorboard:
-            yield self.run.log
-            return
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise InputError(
-                "training.tensorboard=true needs TensorBoard, which is not installed; `pip install 's2s[tensorboard]'`"
-            ) from error
-        with SummaryWriter(str(self.run.folder / "tensorboard")) as writer:
-
-            def record(line: dict[str, Any]) -> None:
-                self.run.log(line)
-                for name, value in line.items():
-                    number = value["value"] if isinstance(value, dict) else value
-                    if isinstance(number, float):
-                        writer.add_scalar(f"{line['split']}/{name}", number, line["updates"])
-
-            yield record

@@ -1,0 +1,137 @@
+"""A toy task that is learnt in seconds, German digit words to English ones, and runs and commands that use it."""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+GERMAN = "null eins zwei drei vier fünf sechs sieben acht neun".split()
+ENGLISH = "zero one two three four five six seven eight nine".split()
+SIZES = {"train": 60, "valid": 8, "test": 6}
+SMALL = (
+    "data=files",
+    "data.source=de",
+    "data.target=en",
+    "tokenizer=char",
+    "sizes.embedding=16",
+    "sizes.hidden=24",
+    "sizes.dropout=0.2",
+    "training.batch_tokens=256",
+    "search=greedy",
+    "device=cpu",
+)
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """Folder of the toy corpus; what is read from it is cached beside it."""
+    import datasets
+
+    folder, draw = tmp_path_factory.mktemp("digits"), random.Random(0)
+    for split, size in SIZES.items():
+        rows = [[draw.randrange(10) for _ in range(draw.randint(1, 4))] for _ in range(size)]
+        for language, words in (("de", GERMAN), ("en", ENGLISH)):
+            lines = "".join(" ".join(words[digit] for digit in row) + "\n" for row in rows)
+            (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("cache"))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def create_run(digits, tmp_path_factory):
+    """Make the folder of a new run on the toy corpus, given overrides."""
+    from omegaconf import OmegaConf
+
+    from s2s.config import compose
+    from s2s.run import Run
+
+    def create(*overrides, name="run"):
+        config = compose("train", [*SMALL, f"data.path={digits}", *overrides])
+        OmegaConf.resolve(config)
+        return Run.create(tmp_path_factory.mktemp("runs"), name, config, exact=True)
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def trained(create_run):
+    """A finished run that has learnt something, and beam search to translate with."""
+    from s2s.train import prepare
+
+    run = create_run("training.epochs=40", "training.criterion=loss", "optimizer.lr=0.01", "sizes.dropout=0", "search=beam")
+    trainer, _ = prepare(run)
+    assert trainer.train()
+    run.finish({"BLEU": {"value": 0.0, "signature": "none", "split": "test"}})
+    return run
+
+
+@pytest.fixture
+def translator(trained):
+    from s2s.translator import Translator
+
+    return Translator.load(trained, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    """Environment of a command: this checkout, a cache of its own, one thread."""
+    cache = str(tmp_path_factory.mktemp("huggingface"))
+    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HOME": cache, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def s2s(environment, tmp_path):
+    """Run a command in an empty folder as a person would."""
+
+    def run(command, *arguments, stdin=b""):
+        line = [sys.executable, "-m", f"s2s.{command}", *map(str, arguments)]
+        return subprocess.run(line, input=stdin, capture_output=True, cwd=tmp_path, env=environment, timeout=120)
+
+    return run
+
+
+@pytest.fixture
+def in_process(monkeypatch, tmp_path, capsysbinary):
+    """Run a command in this process, which is faster: exit code, stdout and stderr."""
+    import io
+
+    from s2s.config import command
+
+    def run(name, *arguments, stdin=b""):
+        module = __import__(f"s2s.{name}", fromlist=[name])
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        capsysbinary.readouterr()
+        code = 0
+        try:
+            command(name, getattr(module, name))
+        except SystemExit as end:
+            code = end.code
+        out, err = capsysbinary.readouterr()
+        return code, out.decode(), err.decode()
+
+    return run
+
+
+@pytest.fixture
+def same():
+    """Whether two nests of dicts, lists, tensors and numbers are equal bit for bit."""
+
+    def equal(left, right):
+        if isinstance(left, torch.Tensor):
+            return left.dtype == right.dtype and torch.equal(left, right)
+        if isinstance(left, dict):
+            return left.keys() == right.keys() and all(equal(left[key], right[key]) for key in left)
+        if isinstance(left, (list, tuple)):
+            return len(left) == len(right) and all(map(equal, left, right))
+        return left == right
+
+    return equal

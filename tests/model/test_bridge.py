@@ -1,0 +1,83 @@
+"""Bridges: what the decoder starts from, by hand."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import CELLS, same
+
+from s2s.errors import InputError
+from s2s.model.bridge import CopyBridge, LinearBridge, ZeroBridge
+from s2s.model.encoder import Encoded
+from s2s.model.recurrent import GRU, LSTM, RNN
+
+BRIDGES = [ZeroBridge, CopyBridge, LinearBridge]
+
+
+def layers(cell, num_layers=1, width=4, bidirectional=False):
+    return cell(3, hidden_size=width, num_layers=num_layers, bidirectional=bidirectional).double()
+
+
+def encoded(encoder, sentences=2):
+    """Final states that are all different: part, sentence, layer and unit can be read off a number."""
+    size = sentences * encoder.num_layers * encoder.output_size
+    final = tuple(
+        (torch.arange(size, dtype=torch.float64) / size + part).view(sentences, encoder.num_layers, -1)
+        for part in range(encoder.state_parts)
+    )
+    values = torch.ones(sentences, 3, encoder.output_size, dtype=torch.float64)
+    return Encoded(values, torch.ones(sentences, 3, dtype=torch.bool), final)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_zero_bridge_gives_zeros_of_the_decoders_shape(cell):
+    encoder, decoder = layers(cell, width=2), layers(cell, num_layers=2, width=5)
+    state = ZeroBridge(encoder, decoder=decoder)(encoded(encoder))
+    same(state, tuple(torch.zeros(2, 2, 5, dtype=torch.float64) for _ in range(decoder.state_parts)))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_copy_bridge_gives_the_encoders_final_state(cell):
+    encoder = layers(cell, num_layers=2, width=2, bidirectional=True)
+    before = encoded(encoder)
+    assert len(before.final) == encoder.state_parts
+    same(CopyBridge(encoder, decoder=layers(cell, num_layers=2, width=4))(before), before.final)
+
+
+def test_the_linear_bridge_bounds_h_and_not_the_memory_cell():
+    encoder, decoder = layers(LSTM, width=3), layers(LSTM, width=2)
+    before = encoded(encoder)
+    bridge = LinearBridge(encoder, decoder=decoder).double()
+    hidden, memory = (part[:, 0].detach().numpy() for part in bridge(before))
+    (w, b), (u, d) = ([parameter.detach().numpy() for parameter in part.parameters()] for part in bridge.maps)
+    h, c = (part[:, 0].numpy() for part in before.final)
+    np.testing.assert_allclose(hidden, np.tanh(h @ w.T + b), rtol=1e-12)
+    np.testing.assert_allclose(memory, c @ u.T + d, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("deep", "chosen"), [(1, [0, 0]), (2, [0, 1]), (3, [1, 2])])
+def test_top_layer_meets_top_layer_whatever_their_numbers(deep, chosen):
+    encoder, decoder = layers(GRU, num_layers=deep), layers(GRU, num_layers=2)
+    before = encoded(encoder)
+    same(CopyBridge(encoder, decoder=decoder)(before), (before.final[0][:, chosen],))
+    bridge = LinearBridge(encoder, decoder=decoder).double()
+    same(bridge(before), (torch.tanh(bridge.maps[0](before.final[0][:, chosen])),))
+
+
+@pytest.mark.parametrize("cell", [GRU, RNN])
+def test_a_decoder_with_more_parts_than_the_encoder_takes_both_from_h(cell):
+    encoder = layers(cell)
+    before = encoded(encoder)
+    same(CopyBridge(encoder, decoder=layers(LSTM))(before), (before.final[0], before.final[0]))
+
+
+@pytest.mark.parametrize("bridge", BRIDGES)
+def test_a_first_state_can_be_scanned_from(bridge):
+    encoder, decoder = layers(LSTM, num_layers=2), layers(LSTM, num_layers=3)
+    state = bridge(encoder, decoder=decoder).double()(encoded(encoder))
+    outputs, _ = decoder.scan(torch.zeros(2, 1, 3, dtype=torch.float64), state=state)
+    assert outputs.shape == (2, 1, 4)
+
+
+def test_a_copy_between_unequal_widths_is_refused():
+    with pytest.raises(InputError, match="one width, got 8 and 4; use model/bridge=linear or"):
+        CopyBridge(layers(GRU, bidirectional=True), decoder=layers(GRU))

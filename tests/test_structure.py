@@ -1,0 +1,150 @@
+"""The shape of the house: which room may import which, and what every room must have."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from s2s.config import CONF, build
+
+HOUSE = Path(__file__).parents[1]
+PACKAGE = HOUSE / "s2s"
+FILES = sorted(PACKAGE.rglob("*.py"))
+COMMANDS = {"train", "translate", "evaluate"}
+GROUND = {"text", "search", "report", "config"}
+# A room imports what is named here, itself and errors: nothing on its own floor or above.
+MAY_IMPORT = {
+    **{room: set() for room in GROUND},
+    "errors": set(),
+    "model": {"text"},
+    "run": {"config", "text", "model"},
+    "translator": GROUND | {"model", "run"},
+    "training": GROUND | {"model", "run", "translator"},
+    **{command: GROUND | {"model", "run", "translator", "training"} for command in COMMANDS},
+    "__init__": {"translator"},
+}
+MODEL_READS = {"s2s.text.batching", "s2s.text.tokenizer"}
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+
+
+def room_of(path):
+    """The folder of the package a file lies in, or its own name."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def module_of(path):
+    return ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(tree):
+    """Every module of the project that a file imports, wherever in the file it does so."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            if node.module == "s2s":
+                yield from (f"s2s.{alias.name}" for alias in node.names)
+            elif (node.module or "").startswith("s2s."):
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "s2s")
+
+
+def documented(tree, prefix=""):
+    """Every public class and function of a file, methods with their class, and whether it has a docstring."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+            yield f"{prefix}{node.name}", ast.get_docstring(node) is not None
+            if isinstance(node, ast.ClassDef):
+                yield from documented(node, f"{node.name}.")
+
+
+def targets(node):
+    """Every `_target_` in a configuration file."""
+    if isinstance(node, dict):
+        yield from ([node["_target_"]] if "_target_" in node else [])
+        for value in node.values():
+            yield from targets(value)
+
+
+CONF_TARGETS = [
+    (path.relative_to(CONF).as_posix(), target)
+    for path in sorted(CONF.rglob("*.yaml"))
+    for target in targets(OmegaConf.to_container(OmegaConf.load(path), resolve=False))
+]
+
+
+def isort_order(name):
+    """Constants, then classes, then functions, each by the alphabet, as ruff sorts `__all__`."""
+    return 0 if name.isupper() else 1 if name[0].isupper() else 2, name
+
+
+def test_every_room_is_on_a_floor():
+    assert {room_of(path) for path in FILES} == set(MAY_IMPORT)
+
+
+@every_file
+def test_a_room_imports_only_what_stands_below_it(path):
+    room = room_of(path)
+    imported = {module: module.split(".")[1] for module in imports(TREES[path])}
+    allowed = MAY_IMPORT[room] | {room, "errors"}
+    assert {module for module, other in imported.items() if other not in allowed} == set()
+
+
+def test_the_import_reader_sees_every_form_of_import():
+    source = (
+        "import s2s.run\nfrom s2s.text import corpus\ndef f():\n    from s2s import model\nimport re, s2s.config as c"
+    )
+    assert set(imports(ast.parse(source))) == {"s2s.run", "s2s.text", "s2s.model", "s2s.config"}
+
+
+def test_the_model_takes_ids_and_batches_from_text_and_nothing_else():
+    taken = {module for path in FILES if room_of(path) == "model" for module in imports(TREES[path])}
+    assert {module for module in taken if module.startswith("s2s.text")} == MODEL_READS
+
+
+@every_file
+def test_every_module_and_every_public_name_has_a_docstring(path):
+    assert ast.get_docstring(TREES[path]), "the module has none"
+    assert [name for name, has_docstring in documented(TREES[path]) if not has_docstring] == []
+
+
+@every_file
+def test_what_a_module_offers_exists_and_is_sorted(path):
+    module = importlib.import_module(module_of(path))
+    offered = getattr(module, "__all__", [])
+    assert [name for name in offered if not hasattr(module, name)] == []
+    assert offered == sorted(set(offered), key=isort_order)
+
+
+def test_modules_do_offer_names():
+    offering = [path for path in FILES if "__all__" in path.read_text(encoding="utf-8")]
+    assert len(offering) >= 20
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_command_is_under_a_hundred_lines(command):
+    assert len((PACKAGE / f"{command}.py").read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_nothing_is_named_after_no_one_thing():
+    paths = [*FILES, *CONF.rglob("*"), *(HOUSE / "tests").rglob("*.py")]
+    assert len(paths) > 60
+    assert [
+        path for path in paths if {path.stem, path.parent.name} & {"utils", "util", "common", "base", "helpers"}
+    ] == []
+
+
+def test_configuration_names_many_targets():
+    assert len(CONF_TARGETS) >= 30
+    assert {path.split("/")[0] for path, _ in CONF_TARGETS} >= {"data", "model", "optimizer", "scheduler", "search"}
+
+
+@pytest.mark.parametrize(("file", "target"), CONF_TARGETS)
+def test_a_target_can_be_imported_and_built(file, target):
+    module, _, name = target.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    assert callable(build({"_target_": target, "_partial_": True}))
