@@ -22,7 +22,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from s2s.errors import InputError
 
-__all__ = ["CONF", "build", "command", "compose", "explicit_overrides", "help_text"]
+__all__ = ["CONF", "build", "command", "compose", "explicit_overrides", "help_text", "say"]
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries conf/ and data/ inside the package; in a checkout they stand beside it.
@@ -169,6 +169,11 @@ def explicit_overrides(prefix: str = "") -> dict[str, Any]:
     return {key: value for key, value in typed.items() if not prefix or f"{key}.".startswith(f"{prefix}.")}
 
 
+def say(line: str) -> None:
+    """Tell the person something that is no result."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def command(name: str, task: Callable[[DictConfig], None]) -> None:
     """Run a task with the configuration the command line asks for, jobs of a sweep (``-m``) one after another.
 
@@ -180,12 +185,14 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
         print(help_text(name))
         return
 
+    overrides = [text for text in arguments if not text.startswith("-")]
+
     def guarded(config: DictConfig) -> None:
-        with _people_see_one_line():
+        with _people_see_one_line(), _explained(name, overrides):
             task(config)
 
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra cuts tracebacks and exits by itself
-    with _people_see_one_line(), _explained(name, [text for text in arguments if not text.startswith("-")]):
+    with _people_see_one_line(), _explained(name, overrides):
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
 
 
@@ -195,7 +202,7 @@ def _people_see_one_line() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

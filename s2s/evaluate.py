@@ -5,14 +5,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from s2s.config import build, command
+from s2s.config import build, command, say
 from s2s.errors import InputError
 from s2s.report.alignment import alignment_error_rate, hard_links, merge_pieces, read_links
 from s2s.report.metrics import Score, bleu, chrf, ter
 from s2s.run import Run
 from s2s.text.corpus import Corpus
 from s2s.text.reading import read_lines
-from s2s.translator import Translator
+from s2s.translator import Translator, tell_progress
 
 
 def evaluate(config: DictConfig) -> None:
@@ -38,11 +38,13 @@ def evaluate_files(config: DictConfig) -> list[Score]:
 def evaluate_run(config: DictConfig) -> list[Score]:
     """Translate a split with a run and score it; alignment too, where the split has gold links."""
     run = Run.find(config.run, config.runs_dir)
+    say(f"run: {run.folder}")
     data = OmegaConf.merge(run.config.data, {"path": config.data.path} if config.data.path else {})
     corpus: Corpus = build(data)
     pairs = corpus.load(config.data.split)
     translator = Translator.from_config(config, run)
-    hypotheses = [translation.text for translation in translator(pairs["source"], batch_size=config.batch_size)]
+    translations = translator.stream(pairs["source"], batch_size=config.batch_size)
+    hypotheses = [translation.text for translation in tell_progress(translations, say)]
     if config.output:
         keep(hypotheses, Path(config.output))
     scores = text_scores(hypotheses, list(pairs["target"]), config.language or corpus.target)

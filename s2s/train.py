@@ -1,28 +1,19 @@
 """python -m s2s.train: train a translator, score it on the test split and show what it does."""
 
 import shutil
-import sys
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from s2s.config import build, command, explicit_overrides
+from s2s.config import build, command, explicit_overrides, say
 from s2s.errors import InputError
-from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
-from s2s.report.metrics import bleu, chrf
 from s2s.run import Run, pick_device
 from s2s.text.corpus import Corpus
 from s2s.training.data import load_training_data
+from s2s.training.result import show_result
 from s2s.training.trainer import Trainer
-from s2s.translator import Translator
 
-SAMPLES = 3
 KEPT = ("seed", "device", "data", "tokenizer", "model", "optimizer", "scheduler", "search", "training")
-
-
-def say(line: str) -> None:
-    """Tell the person something that is no result."""
-    print(line, file=sys.stderr, flush=True)
 
 
 def train(config: DictConfig) -> None:
@@ -38,7 +29,12 @@ def train(config: DictConfig) -> None:
     if not trainer.train():
         say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
         raise SystemExit(130)
-    report(run, corpus)
+    if "test" in corpus.splits():
+        pairs = corpus.load("test")
+        split, sources, references = "test", list(pairs["source"]), list(pairs["target"])
+    else:
+        split, sources, references = "validation", trainer.data.valid_sources, trainer.data.valid_targets
+    show_result(run, split, sources, references, language=corpus.target, say=say)
 
 
 def prepare(run: Run) -> tuple[Trainer, Corpus]:
@@ -88,30 +84,6 @@ def _resumed(folder: str) -> Run:
     build(run.config.training)  # a mistake shows before it is kept
     OmegaConf.save(run.config, run.folder / "config.yaml")
     return run
-
-
-def report(run: Run, corpus: Corpus) -> None:
-    """Score the best weights on the test split (validation where there is none) and show some translations."""
-    split = "test" if "test" in corpus.splits() else "valid"
-    pairs = corpus.load(split)
-    translator = Translator.load(run, device=run.config.device)
-    translations = translator(pairs["source"])
-    hypotheses, references = [translation.text for translation in translations], list(pairs["target"])
-    scores = [bleu(hypotheses, references, language=corpus.target), chrf(hypotheses, references)]
-    for score in scores:
-        print(f"{split} {score}")
-    shown = [index for index, translation in enumerate(translations) if translation.source_tokens][:SAMPLES]
-    for index in shown:
-        print(f"\nsource     {pairs['source'][index]}\ntranslated {hypotheses[index]}\nreference  {references[index]}")
-    run.finish({score.name: {"value": score.value, "signature": score.signature, "split": split} for score in scores})
-    if shown:
-        first = translations[shown[0]]
-        heatmap = run.folder / "heatmap.png"
-        missing = draw_heatmap(first.attention, first.source_tokens, first.target_tokens, heatmap)
-        if missing:
-            say(missing_glyph_notice(missing))
-        print(f"\nheatmap    {heatmap}")
-        print(f'next       echo "{first.source}" | python -m s2s.translate run={run.folder}')
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ from typing import BinaryIO, cast
 
 from omegaconf import DictConfig
 
-from s2s.config import command
+from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run
-from s2s.translator import Translation, Translator
+from s2s.translator import Translation, Translator, tell_progress
 
 CHUNK_BYTES = 1 << 16
 
@@ -21,18 +21,22 @@ def translate(config: DictConfig) -> None:
     if config.format not in ("text", "jsonl"):
         raise InputError(f"format={config.format} is unknown; expected text or jsonl")
     run = Run.find(config.run, config.runs_dir)
-    print(f"run: {run.folder}", file=sys.stderr)
+    say(f"run: {run.folder}")
     translator = Translator.from_config(config, run)
     write = text_lines if config.format == "text" else json_line
     heatmap = config.heatmap
     with opened(config.input, "rb") as source, opened(config.output, "wb") as output:
-        for lines in read_lines_as_they_come(source):
-            for translation in translator(lines, n_best=config.n_best, batch_size=config.batch_size):
-                output.write((write(translation) + "\n").encode("utf-8"))
-                if heatmap and translation.source_tokens:
-                    draw(translation, heatmap)
-                    heatmap = None
+        translations = (
+            translation
+            for lines in read_lines_as_they_come(source)
+            for translation in translator(lines, n_best=config.n_best, batch_size=config.batch_size)
+        )
+        for translation in tell_progress(translations, say):
+            output.write((write(translation) + "\n").encode("utf-8"))
             output.flush()
+            if heatmap and translation.source_tokens:
+                say(f"heatmap: {heatmap}\n{translation.draw(heatmap)}".strip())
+                heatmap = None
 
 
 @contextmanager
@@ -80,33 +84,7 @@ def text_lines(translation: Translation) -> str:
 
 def json_line(translation: Translation) -> str:
     """Everything about a translation and its alternatives on one line."""
-    return json.dumps(as_json(translation), ensure_ascii=False)
-
-
-def as_json(translation: Translation) -> dict[str, object]:
-    """A translation as JSON's types; attention is a list of rows, one per target token."""
-    return {
-        "source": translation.source,
-        "text": translation.text,
-        "score": translation.score,
-        "log_prob": translation.log_prob,
-        "finished": translation.finished,
-        "source_tokens": translation.source_tokens,
-        "target_tokens": translation.target_tokens,
-        "token_log_probs": translation.token_log_probs,
-        "attention": [[round(float(weight), 6) for weight in row] for row in translation.attention],
-        "alternatives": [as_json(one) for one in translation.alternatives],
-    }
-
-
-def draw(translation: Translation, path: str) -> None:
-    """Draw a heatmap and say what could not be drawn."""
-    from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
-
-    missing = draw_heatmap(translation.attention, translation.source_tokens, translation.target_tokens, path)
-    print(f"heatmap: {path}", file=sys.stderr)
-    if missing:
-        print(missing_glyph_notice(missing), file=sys.stderr)
+    return json.dumps(translation.as_dict(), ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The public face of a trained model: text in, text with score, tokens and attention out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,9 +22,10 @@ from s2s.search.hypothesis import Hypothesis, Step
 from s2s.text.batching import Batch, ParallelIds, SentenceIds, collate, plan_batches
 from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
-__all__ = ["Search", "Translation", "Translator"]
+__all__ = ["Search", "Translation", "Translator", "tell_progress"]
 
 WINDOW = 16  # batches that are sorted by length together, while a stream is read
+SECONDS_BETWEEN_NOTICES = 5
 TOKENS_PER_SENTENCE = 64  # a batch holds at most this many source tokens for every sentence it may hold
 
 
@@ -70,6 +72,20 @@ class Translation:
         """The translation of a line without words: no words."""
         return cls(source, "", 0.0, 0.0, (), (), (), np.zeros((0, 0), np.float32))
 
+    def as_dict(self) -> dict[str, object]:
+        """Everything in JSON's types; attention is a list of rows, one per target token."""
+        fields: dict[str, object] = dict(vars(self))
+        fields["attention"] = [[round(float(weight), 6) for weight in row] for row in self.attention]
+        fields["alternatives"] = [one.as_dict() for one in self.alternatives]
+        return fields
+
+    def draw(self, path: str | Path) -> str:
+        """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what to install if glyphs are missing."""
+        from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
+
+        missing = draw_heatmap(self.attention, self.source_tokens, self.target_tokens, path)
+        return missing_glyph_notice(missing) if missing else ""
+
 
 def _check_request(sentences: Iterable[str], batch_size: int) -> None:
     """Raise an InputError for one text instead of a list, whose letters would pass as sentences, and for no batch."""
@@ -77,6 +93,16 @@ def _check_request(sentences: Iterable[str], batch_size: int) -> None:
         raise InputError(f"expected a list of sentences, got the text {sentences[:40]!r}; write [text]")
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size} holds no sentence; give 1 or more")
+
+
+def tell_progress(translations: Iterable[Translation], say: Callable[[str], None]) -> Iterator[Translation]:
+    """Pass translations on, and say every few seconds how many there have been."""
+    told = time.monotonic()
+    for number, translation in enumerate(translations, 1):
+        yield translation
+        if time.monotonic() - told > SECONDS_BETWEEN_NOTICES:
+            told = time.monotonic()
+            say(f"{number:,} lines translated")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from s2s.model.embedding import Embedding
 from s2s.model.recurrent import Recurrent, RecurrentState
 from s2s.text.batching import Sequences
 
@@ -25,10 +26,10 @@ class Encoder(nn.Module):
     Args:
         embedding: source embedding (V, E).
         recurrent: the layers, usually in both directions, so that a state knows the words on either side.
-        dropout: probability to drop a unit of the embeddings and of the states.
+        dropout: probability to drop a unit of the embeddings.
     """
 
-    def __init__(self, embedding: nn.Embedding, *, recurrent: Recurrent, dropout: float = 0.0) -> None:
+    def __init__(self, embedding: Embedding, *, recurrent: Recurrent, dropout: float = 0.0) -> None:
         super().__init__()
         self.embedding = embedding
         self.recurrent = recurrent
@@ -38,4 +39,4 @@ class Encoder(nn.Module):
         """Encode source sentences: ids (B, S) -> Encoded."""
         embedded = self.dropout(self.embedding(source.ids))
         values, final = self.recurrent.scan(embedded, lengths=source.lengths)
-        return Encoded(self.dropout(values), source.mask, final)
+        return Encoded(values, source.mask, final)

@@ -63,7 +63,7 @@ class LinearReadout(Readout):
         self.project = (
             nn.Identity()
             if weight is None and output_size == feature_size
-            else small_scores(nn.Linear(output_size, feature_size, bias=False), tied=weight is not None)
+            else nn.Linear(output_size, feature_size, bias=False)
         )
 
     def features(self, output: Tensor) -> Tensor:
@@ -91,17 +91,9 @@ class MaxoutReadout(Readout):
         super().__init__(
             output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout, weight=weight
         )
-        self.project = small_scores(nn.Linear(output_size, 2 * feature_size), tied=weight is not None)
+        self.project = nn.Linear(output_size, 2 * feature_size)
 
     def features(self, output: Tensor) -> Tensor:
         """(…, O) -> (…, R)."""
         features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1))
         return features
-
-
-def small_scores(layer: nn.Linear, *, tied: bool) -> nn.Linear:
-    """Shrink the features' layer where W is an embedding, whose rows are about ``sqrt(R)`` long, not 1."""
-    if tied:
-        with torch.no_grad():
-            layer.weight /= layer.out_features**0.5
-    return layer

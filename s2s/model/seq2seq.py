@@ -8,6 +8,7 @@ from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.bridge import Bridge
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
+from s2s.model.embedding import Embedding
 from s2s.model.encoder import Encoder
 from s2s.model.readout import Readout
 from s2s.model.recurrent import Recurrent
@@ -35,7 +36,7 @@ class Seq2Seq(nn.Module):
         bridge: Bridge,
         decoder: Decoder,
         readout: Readout,
-        embedding: nn.Embedding,
+        embedding: Embedding,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -101,7 +102,7 @@ def build_seq2seq(
         num_layers: number of layers, of the encoder and of the decoder where they have none of their own.
         encoder_layers, decoder_layers: numbers of layers, L.
         bidirectional: whether the encoder reads in both directions.
-        dropout: probability to drop a unit of embeddings, encoder states, between layers, and of readout features.
+        dropout: probability to drop a unit of embeddings, between layers, and of readout features.
         share_embeddings: one embedding for source and target; needs one vocabulary.
         tie_readout: the readout's words are the target embedding (Press & Wolf 2017); features are then E wide.
 
@@ -120,8 +121,8 @@ def build_seq2seq(
         )
     if not 0 <= dropout < 1:
         raise InputError(f"model.dropout={dropout} is no probability below 1; give a number from 0 to 0.9")
-    source_embedding = nn.Embedding(source_vocabulary, embedding_size)
-    target_embedding = nn.Embedding(target_vocabulary, embedding_size)
+    source_embedding = Embedding(source_vocabulary, embedding_size)
+    target_embedding = Embedding(target_vocabulary, embedding_size)
     if share_embeddings:
         if source_vocabulary != target_vocabulary:
             raise InputError(
