@@ -10,8 +10,8 @@ import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
-GERMAN = "null eins zwei drei vier fünf sechs sieben acht neun".split()
-ENGLISH = "zero one two three four five six seven eight nine".split()
+GERMAN = ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]
+ENGLISH = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 SIZES = {"train": 60, "valid": 8, "test": 6}
 SMALL = (
     "data=files",
@@ -23,8 +23,17 @@ SMALL = (
     "sizes.dropout=0.2",
     "training.batch_tokens=256",
     "search=greedy",
+    "search.max_extra=2",
+    "search.max_ratio=1",
+    "training.criterion=loss",
     "device=cpu",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Toy matrices gain nothing from more, and threads of other programs would be waited for."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +53,13 @@ def digits(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def create_run(digits, tmp_path_factory):
+def small_options(digits):
+    """Overrides for ``python -m s2s.train``: the toy corpus and a model that is trained in a moment."""
+    return [*SMALL, f"data.path={digits}"]
+
+
+@pytest.fixture(scope="session")
+def create_run(small_options, tmp_path_factory):
     """Make the folder of a new run on the toy corpus, given overrides."""
     from omegaconf import OmegaConf
 
@@ -52,7 +67,7 @@ def create_run(digits, tmp_path_factory):
     from s2s.run import Run
 
     def create(*overrides, name="run"):
-        config = compose("train", [*SMALL, f"data.path={digits}", *overrides])
+        config = compose("train", [*small_options, *overrides])
         OmegaConf.resolve(config)
         return Run.create(tmp_path_factory.mktemp("runs"), name, config, exact=True)
 
@@ -64,7 +79,9 @@ def trained(create_run):
     """A finished run that has learnt something, and beam search to translate with."""
     from s2s.train import prepare
 
-    run = create_run("training.epochs=40", "training.criterion=loss", "optimizer.lr=0.01", "sizes.dropout=0", "search=beam")
+    run = create_run(
+        "training.steps=120", "training.validate_every=40", "optimizer.lr=0.02", "sizes.dropout=0", "search=beam"
+    )
     trainer, _ = prepare(run)
     assert trainer.train()
     run.finish({"BLEU": {"value": 0.0, "signature": "none", "split": "test"}})

@@ -46,7 +46,7 @@ class Readout(nn.Module, ABC):
 
 
 class LinearReadout(Readout):
-    """The output itself, or a linear map of it where weights are tied (Luong, Pham & Manning 2015, eq. 6)."""
+    """The output itself, or a linear map of it where widths differ (Luong, Pham & Manning 2015, eq. 6)."""
 
     def __init__(
         self,
@@ -60,11 +60,8 @@ class LinearReadout(Readout):
         super().__init__(
             output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout, weight=weight
         )
-        self.project = (
-            nn.Identity()
-            if weight is None and output_size == feature_size
-            else nn.Linear(output_size, feature_size, bias=False)
-        )
+        same = output_size == feature_size
+        self.project = nn.Identity() if same else nn.Linear(output_size, feature_size, bias=False)
 
     def features(self, output: Tensor) -> Tensor:
         """(…, O) -> (…, R)."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny_models import same
 
+from s2s.model.embedding import Embedding
 from s2s.model.readout import LinearReadout, MaxoutReadout
 
 
@@ -31,7 +32,7 @@ def test_a_linear_readout_maps_only_where_widths_differ():
 @pytest.mark.parametrize("kind", [LinearReadout, MaxoutReadout])
 def test_scores_are_small_at_first_with_an_embedding_as_weight_too(kind):
     output = torch.rand(50, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 2 - 1
-    embedding = torch.nn.Embedding(40, 64)
+    embedding = Embedding(40, 64)
     tied = readout(kind, 64, 64, 40, weight=embedding.weight)
     assert tied.weight is embedding.weight
     for module in (tied, readout(kind, 64, 64, 40)):

@@ -1,0 +1,303 @@
+"""The training loop: what follows from seed, settings and limits, and what it writes down."""
+
+import math
+import sys
+from dataclasses import asdict, dataclass, replace
+
+import pytest
+import torch
+
+from s2s.config import build, compose
+from s2s.errors import InputError
+from s2s.train import prepare
+from s2s.training import progress as progress_module
+from s2s.training import trainer as trainer_module
+from s2s.training.schedule import Schedule
+from s2s.training.trainer import TrainingSettings
+from s2s.translator import Translator
+
+POSITIVE = ["epochs", "steps", "minutes", "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm"]
+POSITIVE += ["validate_every", "patience"]
+SGD = ("optimizer=sgd", "optimizer.lr=1", "training.clip_norm=null", "scheduler=constant", "sizes.dropout=0")
+
+
+@pytest.fixture(scope="module")
+def settings():
+    """Valid settings as keywords."""
+    return asdict(build(compose("train", []).training))
+
+
+def trained_on(run):
+    """Train a run to its end."""
+    trainer, _ = prepare(run)
+    assert trainer.train()
+    return trainer
+
+
+def flat_weights(trainer):
+    return torch.cat([parameter.detach().flatten().clone() for parameter in trainer.model.parameters()])
+
+
+def valid(run):
+    return [record for record in run.records() if record["split"] == "valid"]
+
+
+def test_two_runs_of_one_seed_are_identical(create_run, same):
+    one, two = (trained_on(create_run("training.steps=3")) for _ in range(2))
+    assert same(one.model.state_dict(), two.model.state_dict())
+
+
+def test_another_seed_gives_other_weights_and_other_batches(create_run):
+    one, two = (prepare(create_run(f"seed={seed}"))[0] for seed in (1, 2))
+    assert not torch.equal(flat_weights(one), flat_weights(two))
+    plans = [[group[0].tolist() for group in trainer._plan(trainer.data.epoch(0))] for trainer in (one, two)]
+    assert plans[0] != plans[1]
+
+
+def test_every_pair_is_in_one_batch_of_an_epoch_and_epochs_differ(create_run):
+    trainer, _ = prepare(create_run("training.accumulation=2"))
+    plans = []
+    for epoch in range(2):
+        trainer.state.epoch = epoch
+        groups = trainer._plan(trainer.data.epoch(epoch))
+        assert all(len(group) == 2 for group in groups[:-1])
+        plans.append([row for group in groups for batch in group for row in batch.tolist()])
+        assert sorted(plans[-1]) == list(range(60))
+    assert plans[0] != plans[1]
+
+
+def test_two_accumulated_batches_are_one_of_twice_the_size(create_run):
+    weights = []
+    for sentences, accumulation in ((30, 2), (60, 1)):
+        options = ("training.steps=2", "training.batch_tokens=100000", f"training.batch_sentences={sentences}")
+        trainer, _ = prepare(create_run(*SGD, *options, f"training.accumulation={accumulation}"))
+        trainer.model.double()
+        before = flat_weights(trainer)
+        trainer.train()
+        weights.append(flat_weights(trainer))
+        assert trainer.state.updates == 2
+        assert (weights[-1] - before).norm() > 0.1
+    torch.testing.assert_close(weights[0], weights[1], rtol=0, atol=1e-12)
+
+
+def test_an_update_is_one_step_down_the_gradient_of_the_mean_loss_per_token(create_run):
+    trainer, _ = prepare(create_run(*SGD, "training.label_smoothing=0", "training.batch_tokens=100000"))
+    trainer.model.double()
+    ids, before = trainer.data.epoch(0), flat_weights(trainer)
+    (group,) = trainer._plan(ids)
+    batch = ids.batch(group[0].tolist())
+    features, _ = trainer.model(batch)
+    log_probs = trainer.model.readout.log_probs(features)[batch.target.mask]
+    loss = torch.nn.functional.nll_loss(log_probs, batch.target.ids[batch.target.mask])
+    gradients = torch.autograd.grad(loss, list(trainer.model.parameters()))
+    trainer._update(ids, group)
+    expected = before - torch.cat([gradient.flatten() for gradient in gradients])
+    torch.testing.assert_close(flat_weights(trainer), expected, rtol=0, atol=1e-12)
+
+
+def test_training_ends_at_the_number_of_updates(create_run):
+    run = create_run("training.steps=3")
+    assert trained_on(run).state.updates == 3
+    assert [record["updates"] for record in valid(run)] == [3]
+
+
+def test_training_ends_at_the_number_of_epochs_with_a_validation_each(create_run):
+    run = create_run("training.epochs=2", "training.batch_tokens=100000")
+    state = trained_on(run).state
+    assert (state.epoch, state.position, state.updates) == (2, 0, 2)
+    assert [record["epoch"] for record in valid(run)] == [1, 2]
+
+
+def test_training_ends_when_its_minutes_are_over(create_run):
+    run = create_run("training.minutes=1e-9")
+    assert trained_on(run).state.updates == 1
+    assert len(valid(run)) == 1
+
+
+def test_the_nearest_limit_counts(create_run):
+    assert trained_on(create_run("training.steps=2", "training.epochs=50", "training.minutes=50")).state.updates == 2
+
+
+def test_patience_stops_when_nothing_gets_better(create_run):
+    options = ("optimizer=sgd", "optimizer.lr=0", "training.validate_every=1", "training.patience=2")
+    state = trained_on(create_run(*options)).state
+    assert len(set(state.scores)) == 1
+    assert len(state.scores) == state.updates == 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explodes(Schedule):
+    """Good updates until one that ruins the weights."""
+
+    at: int
+
+    def after_warmup(self, *, updates, progress, scores):
+        return 30.0 if updates >= self.at else 1.0
+
+
+def test_the_weights_kept_are_those_of_the_best_validation(create_run):
+    run = create_run("training.steps=4", "training.validate_every=1", "optimizer.lr=0.01")
+    trainer, _ = prepare(run)
+    trainer.schedule = Explodes(at=2)
+    trainer.train()
+    assert [record["best"] for record in valid(run)] == [True, True, False, False]
+    kept = Translator.load(run, device="cpu")
+    assert perplexity_by_hand(kept, trainer.data) == pytest.approx(valid(run)[1]["perplexity"], rel=1e-5)
+    assert perplexity_by_hand(trainer.translator, trainer.data) == pytest.approx(valid(run)[3]["perplexity"], rel=1e-5)
+
+
+def perplexity_by_hand(translator, data):
+    """``exp`` of the mean negative log-probability per target token, without smoothing."""
+    scored = translator.score(data.valid_sources, data.valid_targets)
+    tokens = [log_prob for one in scored for log_prob in one.token_log_probs]
+    assert len(tokens) == sum(len(ids) for ids in data.target.encode(data.valid_targets))
+    return math.exp(-sum(tokens) / len(tokens))
+
+
+def test_the_perplexity_on_record_is_not_smoothed(create_run):
+    run = create_run("training.steps=2", "training.label_smoothing=0.5")
+    trainer = trained_on(run)
+    (record,) = valid(run)
+    assert perplexity_by_hand(trainer.translator, trainer.data) == pytest.approx(record["perplexity"], rel=1e-5)
+
+
+def test_the_training_perplexity_on_record_is_not_smoothed(create_run, monkeypatch):
+    monkeypatch.setattr(trainer_module, "UPDATES_PER_RECORD", 1)
+    options = (*SGD, "training.steps=1", "training.batch_tokens=100000")
+    smooth, plain = (create_run(*options, f"training.label_smoothing={share}") for share in (0.5, 0))
+    for run in (smooth, plain):
+        trained_on(run)
+    first, second = (next(run.records()) for run in (smooth, plain))
+    assert first["split"] == "train"
+    assert first["loss"] == pytest.approx(second["loss"], rel=1e-6)
+    assert first["perplexity"] == pytest.approx(math.exp(first["loss"]))
+
+
+@pytest.mark.parametrize("criterion", ["bleu", "chrf"])
+def test_the_criterion_is_the_score_of_a_validation(create_run, criterion):
+    run = create_run("training.steps=1", f"training.criterion={criterion}")
+    trainer = trained_on(run)
+    (record,) = valid(run)
+    assert trainer.state.scores == [record[criterion]["value"]]
+    assert "tok:13a" in record["bleu"]["signature"]
+
+
+def test_the_loss_as_criterion_needs_no_translations(create_run, monkeypatch):
+    monkeypatch.setattr(Translator, "__call__", None)
+    run = create_run("training.steps=1", "training.criterion=loss")
+    trainer = trained_on(run)
+    (record,) = valid(run)
+    tokens = sum(len(ids) for ids in trainer.data.target.encode(trainer.data.valid_targets))
+    assert math.exp(-trainer.state.scores[0] / tokens) == pytest.approx(record["perplexity"])
+    assert "bleu" not in record
+
+
+def test_the_learning_rate_follows_the_schedule(create_run, monkeypatch):
+    monkeypatch.setattr(trainer_module, "UPDATES_PER_RECORD", 1)
+    run = create_run("training.steps=4", "scheduler.warmup=2", "scheduler.decay_from=0.5", "optimizer.lr=0.01")
+    trained_on(run)
+    rates = [record["learning_rate"] for record in run.records() if record["split"] == "train"]
+    assert rates == pytest.approx([0.005, 0.01, 0.01, 0.005])
+
+
+def test_clipping_bounds_the_gradient(create_run):
+    lengths = []
+    for clip in ("0.001", "null"):
+        trainer, _ = prepare(create_run(*SGD, f"training.clip_norm={clip}", "training.steps=1"))
+        before = flat_weights(trainer)
+        trainer.train()
+        lengths.append(float((flat_weights(trainer) - before).norm()))
+    assert lengths[0] == pytest.approx(0.001, rel=1e-2)
+    assert lengths[1] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": None}, "training has no end: set"),
+        *(({name: 0}, rf"training\.{name}=0 must be above 0; null switches it off") for name in POSITIVE),
+        ({"label_smoothing": 1.0}, r"training\.label_smoothing=1.0 must be from 0 to below 1"),
+        ({"label_smoothing": -0.1}, r"training\.label_smoothing=-0.1 must be"),
+        ({"criterion": "ter"}, r"training\.criterion=ter is unknown; expected bleu, chrf or loss"),
+        ({"precision": "fp8"}, r"training\.precision=fp8 is unknown; expected"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, change, message):
+    with pytest.raises(InputError, match=message):
+        TrainingSettings(**{**settings, **change})
+
+
+def test_an_optimizer_that_cannot_be_made_is_refused(create_run):
+    with pytest.raises(InputError, match=r"the optimizer cannot be made: .*-1.*conf/optimizer"):
+        prepare(create_run("optimizer.lr=-1"))
+
+
+def test_a_corpus_without_a_pair_to_train_on_is_refused(create_run):
+    with pytest.raises(InputError, match=r"no training pair is left of 60; raise training\.longest=1 or"):
+        prepare(create_run("training.longest=1"))
+
+
+def test_pairs_that_are_too_long_are_left_out_and_counted(create_run, capsys):
+    trainer, _ = prepare(create_run("training.longest=12"))
+    left_out = 60 - len(trainer.data.rows)
+    assert 0 < left_out < 60
+    assert f"left out of training: 0 pairs with an empty side, {left_out} with more than 12" in capsys.readouterr().err
+    lengths = trainer.data.epoch(0)
+    assert max(lengths.target.lengths[trainer.data.rows].max(), lengths.source.lengths[trainer.data.rows].max()) <= 13
+
+
+def test_stderr_that_is_no_terminal_gets_lines(create_run, monkeypatch, capsys):
+    monkeypatch.setattr(progress_module, "SECONDS_PER_LINE", 0)
+    trained_on(create_run("training.steps=2"))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = [line for line in captured.err.splitlines() if "update" in line]
+    assert [line.partition(":")[0] for line in lines] == ["epoch 1, update 1", "epoch 1, update 2"]
+    assert "\x1b" not in captured.err
+    assert "validation perplexity" in captured.err
+    assert "26 source and 26 target pieces; an epoch: 5 batches" in captured.err
+
+
+def test_what_is_shown_does_not_change_what_is_recorded(create_run, monkeypatch):
+    monkeypatch.setattr(trainer_module, "UPDATES_PER_RECORD", 2)
+    losses = []
+    for seconds in (0, 1000):
+        monkeypatch.setattr(progress_module, "SECONDS_PER_LINE", seconds)
+        run = create_run("training.steps=2")
+        trained_on(run)
+        losses.append(next(run.records())["loss"])
+    assert losses[0] == losses[1]
+
+
+def test_tensorboard_gets_every_number_on_record(create_run):
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = create_run("training.steps=2", "training.tensorboard=true")
+    trained_on(run)
+    events = event_accumulator.EventAccumulator(str(run.folder / "tensorboard")).Reload()
+    (scalar,) = events.Scalars("valid/perplexity")
+    assert scalar.step == 2
+    assert scalar.value == pytest.approx(valid(run)[0]["perplexity"])
+
+
+def test_without_tensorboard_the_error_names_the_remedy(create_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    trainer, _ = prepare(create_run("training.steps=1", "training.tensorboard=true"))
+    with pytest.raises(InputError, match=r"not installed; `pip install 's2s\[tensorboard\]'`"):
+        trainer.train()
+
+
+def test_half_precision_trains_on_the_processor(create_run):
+    plain, half = (create_run("training.steps=2", f'training.precision="{name}"') for name in ("no", "bf16"))
+    for run in (plain, half):
+        trained_on(run)
+    assert valid(half)[0]["perplexity"] == pytest.approx(valid(plain)[0]["perplexity"], rel=0.02)
+    assert valid(half)[0]["perplexity"] != valid(plain)[0]["perplexity"]
+    assert all(weight.dtype == torch.float32 for weight in Translator.load(half, device="cpu").model.parameters())
+
+
+def test_ids_come_from_the_epoch_under_way(create_run):
+    trainer, _ = prepare(create_run("training.epochs=2", "training.batch_tokens=100000"))
+    asked, ids = [], trainer.data.epoch(0)
+    trainer.data = replace(trainer.data, epoch=lambda number: asked.append(number) or ids)
+    trainer.train()
+    assert asked[:2] == [0, 1]
