@@ -100,7 +100,7 @@ def tell_progress(translations: Iterable[Translation], say: Callable[[str], None
     told = time.monotonic()
     for number, translation in enumerate(translations, 1):
         yield translation
-        if time.monotonic() - told > SECONDS_BETWEEN_NOTICES:
+        if number % 100 == 0 and time.monotonic() - told > SECONDS_BETWEEN_NOTICES:
             told = time.monotonic()
             say(f"{number:,} lines translated")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +89,10 @@ class Corpus:
         Raises:
             InputError: the split, a file, a column or a cell is missing or malformed.
         """
+        if not sys.stderr.isatty():
+            import datasets
+
+            datasets.disable_progress_bars()  # in a log file they are noise
         languages = (self.source, self.target)
         usual = usual_name(split)
         if usual in SYNONYMS and getattr(self, usual) is not None:

@@ -54,7 +54,7 @@ class ProgressDisplay:
         self._shown, self._tally = now, Tally(since=state.seconds)
         left = state.seconds * (1 - share) / max(share, 1e-9)
         text = (
-            f"epoch {state.epoch + 1}, update {state.updates:,}: perplexity {measured['perplexity']:.2f}, "
+            f"epoch {state.epoch + 1}, update {state.updates:,}: loss {measured['loss']:.3f}, "
             f"{measured['tokens_per_second']:,.0f} tokens/s, {int(left) // 60}:{int(left) % 60:02d} left"
         )
         if self.console.is_terminal:
