@@ -41,7 +41,7 @@ def test_the_sample_is_learnt(model, source, expected, tmp_path):
 
 
 def test_attention_on_the_sample_is_alignment(tmp_path):
-    s2s("train", "experiment=alignment", "name=sample", folder=tmp_path)
+    s2s("train", "name=sample", folder=tmp_path)
     scores = json.loads(s2s("evaluate", "run=runs/sample", "format=json", folder=tmp_path))
     assert scores["AER"]["value"] < 15
 
