@@ -23,4 +23,5 @@ class Embedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of any shape (…) -> (…, E)."""
-        return nn.functional.embedding(ids, self.weight) * self.scale
+        embedded: Tensor = nn.functional.embedding(ids, self.weight) * self.scale
+        return embedded
