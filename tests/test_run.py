@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from s2s.config import compose
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
+from s2s.text.tokenizer import TokenizerRecipe
 
 CONFIG = OmegaConf.create({"data": {}, "model": {}, "search": {}})
 
@@ -140,6 +141,15 @@ def test_weights_come_back_as_they_were_saved(copy, tied):
     assert all(torch.equal(saved[name], read[name]) for name in saved)
     assert (loaded.readout.weight is loaded.embedding.weight) == (tied == "true")
     assert not loaded.training
+
+
+def test_one_embedding_for_two_tokenizers_is_refused(copy):
+    copy.config.model.share_embeddings = True
+    copy.build_model()
+    target = TokenizerRecipe(algorithm="char", vocabulary_size=20).train(["other letters"])
+    target.save(copy.folder / "tokenizer" / "target.model")
+    with pytest.raises(InputError, match=r"share_embeddings=true needs one tokenizer .*; set tokenizer\.joint=true"):
+        copy.build_model()
 
 
 def test_saved_weights_replace_the_old_ones_whole(copy):

@@ -33,11 +33,18 @@ class Readout(nn.Module, ABC):
             weight = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
         self.weight = weight
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+        self.project = self.feature_layer(output_size, feature_size)
         self.dropout = nn.Dropout(dropout)
 
+    @staticmethod
     @abstractmethod
+    def feature_layer(output_size: int, feature_size: int) -> nn.Module:
+        """Make the layer between O and R."""
+
     def features(self, output: Tensor) -> Tensor:
         """What the vocabulary reads: (…, O) -> (…, R)."""
+        features: Tensor = self.dropout(self.project(output))
+        return features
 
     def log_probs(self, features: Tensor) -> Tensor:
         """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V)."""
@@ -46,27 +53,12 @@ class Readout(nn.Module, ABC):
 
 
 class LinearReadout(Readout):
-    """The output itself, or a linear map of it where widths differ (Luong, Pham & Manning 2015, eq. 6)."""
+    """The output itself (Luong, Pham & Manning 2015, eq. 6), or a linear map of it where widths differ."""
 
-    def __init__(
-        self,
-        output_size: int,
-        *,
-        feature_size: int,
-        vocabulary_size: int,
-        dropout: float,
-        weight: nn.Parameter | None = None,
-    ) -> None:
-        super().__init__(
-            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout, weight=weight
-        )
-        same = output_size == feature_size
-        self.project = nn.Identity() if same else nn.Linear(output_size, feature_size, bias=False)
-
-    def features(self, output: Tensor) -> Tensor:
-        """(…, O) -> (…, R)."""
-        features: Tensor = self.dropout(self.project(output))
-        return features
+    @staticmethod
+    def feature_layer(output_size: int, feature_size: int) -> nn.Module:
+        """Nothing, or ``W o``."""
+        return nn.Identity() if output_size == feature_size else nn.Linear(output_size, feature_size, bias=False)
 
 
 class MaxoutReadout(Readout):
@@ -76,21 +68,12 @@ class MaxoutReadout(Readout):
     equation 4 the state is ``s_i``.
     """
 
-    def __init__(
-        self,
-        output_size: int,
-        *,
-        feature_size: int,
-        vocabulary_size: int,
-        dropout: float,
-        weight: nn.Parameter | None = None,
-    ) -> None:
-        super().__init__(
-            output_size, feature_size=feature_size, vocabulary_size=vocabulary_size, dropout=dropout, weight=weight
-        )
-        self.project = nn.Linear(output_size, 2 * feature_size)
+    @staticmethod
+    def feature_layer(output_size: int, feature_size: int) -> nn.Module:
+        """``t~``, twice as wide as the features."""
+        return nn.Linear(output_size, 2 * feature_size)
 
     def features(self, output: Tensor) -> Tensor:
-        """(…, O) -> (…, R)."""
+        """(…, O) -> (…, R), the larger of each two neighbours."""
         features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1))
         return features

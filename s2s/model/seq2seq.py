@@ -111,26 +111,15 @@ def build_seq2seq(
     """
     directions = 2 if bidirectional else 1
     encoder_size = hidden_size if encoder_size is None else encoder_size
-    for name, size in (("embedding", embedding_size), ("hidden", hidden_size), ("encoder", encoder_size)):
-        if size < 1:
-            raise InputError(f"model.{name}_size={size} is no width; give 1 or more")
-    if encoder_size % directions:
+    _check_sizes(embedding_size, hidden_size, encoder_size, directions, dropout)
+    if share_embeddings and source_vocabulary != target_vocabulary:
         raise InputError(
-            f"model.encoder_size={encoder_size} cannot be shared by two directions; give an even number or set "
-            "model.bidirectional=false"
+            f"model.share_embeddings needs one vocabulary, got {source_vocabulary} source and {target_vocabulary} "
+            "target pieces; set tokenizer.joint=true"
         )
-    if not 0 <= dropout < 1:
-        raise InputError(f"model.dropout={dropout} is no probability below 1; give a number from 0 to 0.9")
     source_embedding = Embedding(source_vocabulary, embedding_size)
-    target_embedding = Embedding(target_vocabulary, embedding_size)
-    if share_embeddings:
-        if source_vocabulary != target_vocabulary:
-            raise InputError(
-                f"model.share_embeddings needs one vocabulary, got {source_vocabulary} source and {target_vocabulary} "
-                "target pieces; set tokenizer.joint=true"
-            )
-        target_embedding = source_embedding
-    encoder_layers_stack = rnn(
+    target_embedding = source_embedding if share_embeddings else Embedding(target_vocabulary, embedding_size)
+    encoder_recurrent = rnn(
         embedding_size,
         hidden_size=encoder_size // directions,
         num_layers=num_layers if encoder_layers is None else encoder_layers,
@@ -154,10 +143,24 @@ def build_seq2seq(
         weight=target_embedding.weight if tie_readout else None,
     )
     return Seq2Seq(
-        encoder=Encoder(source_embedding, recurrent=encoder_layers_stack, dropout=dropout),
-        bridge=bridge(encoder_layers_stack, decoder=built_decoder.recurrent),
+        encoder=Encoder(source_embedding, recurrent=encoder_recurrent, dropout=dropout),
+        bridge=bridge(encoder_recurrent, decoder=built_decoder.recurrent),
         decoder=built_decoder,
         readout=built_readout,
         embedding=target_embedding,
         dropout=dropout,
     )
+
+
+def _check_sizes(embedding: int, hidden: int, encoder: int, directions: int, dropout: float) -> None:
+    """Raise an InputError for a size that cannot be built."""
+    for name, size in (("embedding", embedding), ("hidden", hidden), ("encoder", encoder)):
+        if size < 1:
+            raise InputError(f"model.{name}_size={size} is no width; give 1 or more")
+    if encoder % directions:
+        raise InputError(
+            f"model.encoder_size={encoder} cannot be shared by two directions; give an even number or set "
+            "model.bidirectional=false"
+        )
+    if not 0 <= dropout < 1:
+        raise InputError(f"model.dropout={dropout} is no probability below 1; give a number from 0 to 0.9")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny_models import SCORES, same
+from tiny_models import SCORES, assert_same
 
 from s2s.errors import InputError
 from s2s.model.attention import (
@@ -89,7 +89,7 @@ def test_dot_attention_by_hand():
         queries, Memory(states, states, torch.ones(1, 2, dtype=torch.bool))
     )
     expected = torch.tensor([[3 / 4, 1 / 4], [1 / 5, 4 / 5]], dtype=torch.float64)
-    same((weights, context), (expected, expected))
+    assert_same((weights, context), (expected, expected))
 
 
 @every_score
@@ -97,7 +97,7 @@ def test_weights_are_one_in_sum_and_zero_on_padding(score):
     module = attention(score)
     memory = memory_of(module)
     weights = module(random(6, 4), memory)[1].view(3, 2, 5)
-    same(weights.sum(dim=-1), torch.ones(3, 2, dtype=torch.float64))
+    assert_same(weights.sum(dim=-1), torch.ones(3, 2, dtype=torch.float64))
     real = memory.mask[:, None].expand_as(weights)
     assert (weights[real] > 0).all()
     assert (weights[~real] == 0).all()
@@ -135,7 +135,7 @@ def test_rows_of_one_sentence_are_the_same_as_sentences_with_a_memory_each(score
     module = attention(score)
     memory, queries = memory_of(module), random(6, 4)
     copied = memory.select(torch.arange(3).repeat_interleave(2))
-    same(module(queries, memory), module(queries, copied))
+    assert_same(module(queries, memory), module(queries, copied))
 
 
 @every_score
@@ -144,7 +144,7 @@ def test_a_selected_memory_gives_what_its_sentences_gave(score):
     memory, queries = memory_of(module), random(3, 4)
     context, weights = module(queries, memory)
     chosen = torch.tensor([2, 0])
-    same(module(queries[chosen], memory.select(chosen)), (context[chosen], weights[chosen]))
+    assert_same(module(queries[chosen], memory.select(chosen)), (context[chosen], weights[chosen]))
 
 
 @every_score

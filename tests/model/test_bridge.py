@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import CELLS, same
+from tiny_models import CELLS, assert_same
 
 from s2s.errors import InputError
 from s2s.model.bridge import CopyBridge, LinearBridge, ZeroBridge
@@ -32,7 +32,7 @@ def encoded(encoder, sentences=2):
 def test_the_zero_bridge_gives_zeros_of_the_decoders_shape(cell):
     encoder, decoder = layers(cell, width=2), layers(cell, num_layers=2, width=5)
     state = ZeroBridge(encoder, decoder=decoder)(encoded(encoder))
-    same(state, tuple(torch.zeros(2, 2, 5, dtype=torch.float64) for _ in range(decoder.state_parts)))
+    assert_same(state, tuple(torch.zeros(2, 2, 5, dtype=torch.float64) for _ in range(decoder.state_parts)))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -40,7 +40,7 @@ def test_the_copy_bridge_gives_the_encoders_final_state(cell):
     encoder = layers(cell, num_layers=2, width=2, bidirectional=True)
     before = encoded(encoder)
     assert len(before.final) == encoder.state_parts
-    same(CopyBridge(encoder, decoder=layers(cell, num_layers=2, width=4))(before), before.final)
+    assert_same(CopyBridge(encoder, decoder=layers(cell, num_layers=2, width=4))(before), before.final)
 
 
 def test_the_linear_bridge_bounds_h_and_not_the_memory_cell():
@@ -58,16 +58,16 @@ def test_the_linear_bridge_bounds_h_and_not_the_memory_cell():
 def test_top_layer_meets_top_layer_whatever_their_numbers(deep, chosen):
     encoder, decoder = layers(GRU, num_layers=deep), layers(GRU, num_layers=2)
     before = encoded(encoder)
-    same(CopyBridge(encoder, decoder=decoder)(before), (before.final[0][:, chosen],))
+    assert_same(CopyBridge(encoder, decoder=decoder)(before), (before.final[0][:, chosen],))
     bridge = LinearBridge(encoder, decoder=decoder).double()
-    same(bridge(before), (torch.tanh(bridge.maps[0](before.final[0][:, chosen])),))
+    assert_same(bridge(before), (torch.tanh(bridge.maps[0](before.final[0][:, chosen])),))
 
 
 @pytest.mark.parametrize("cell", [GRU, RNN])
 def test_a_decoder_with_more_parts_than_the_encoder_takes_both_from_h(cell):
     encoder = layers(cell)
     before = encoded(encoder)
-    same(CopyBridge(encoder, decoder=layers(LSTM))(before), (before.final[0], before.final[0]))
+    assert_same(CopyBridge(encoder, decoder=layers(LSTM))(before), (before.final[0], before.final[0]))
 
 
 @pytest.mark.parametrize("bridge", BRIDGES)

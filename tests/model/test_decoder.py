@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_models import CELLS, DECODERS, SCORES, SOURCES, batch_of, padded, same, tiny_model
+from tiny_models import CELLS, DECODERS, SCORES, SOURCES, assert_same, batch_of, padded, tiny_model
 
 from s2s.model.decoder import BahdanauDecoder, LuongDecoder
 from s2s.text.tokenizer import BOS
@@ -60,7 +60,9 @@ def test_a_bahdanau_step_looks_with_the_previous_state_and_gives_state_token_and
     context, weights = decoder.attention(state.rnn[0][:, -1], memory)
     hidden, rnn = decoder.recurrent.step(torch.cat([token, context], dim=1), state.rnn)
     step = decoder.step(token, state, memory)
-    same((step.output, step.attention, step.state.rnn), (torch.cat([hidden, token, context], dim=1), weights, rnn))
+    assert_same(
+        (step.output, step.attention, step.state.rnn), (torch.cat([hidden, token, context], dim=1), weights, rnn)
+    )
 
 
 def test_a_luong_step_looks_with_the_new_state_and_feeds_its_output_back():
@@ -71,7 +73,7 @@ def test_a_luong_step_looks_with_the_new_state_and_feeds_its_output_back():
     context, weights = decoder.attention(hidden, memory)
     attentional = torch.tanh(torch.cat([context, hidden], dim=1) @ decoder.combine.weight.t())
     step = decoder.step(token, state, memory)
-    same((step.output, step.attention, step.state.rnn), (attentional, weights, rnn))
+    assert_same((step.output, step.attention, step.state.rnn), (attentional, weights, rnn))
     assert torch.equal(step.state.feed, step.output)
 
 
@@ -80,7 +82,7 @@ def test_a_luong_step_looks_with_the_new_state_and_feeds_its_output_back():
 def test_teacher_forcing_is_the_steps_one_after_another(decoder, layers):
     model = model_of(decoder, num_layers=layers)
     batch = batch_of([0, 1, 2])
-    same(model(batch), written(model, batch))
+    assert_same(model(batch), written(model, batch))
 
 
 @every_decoder
@@ -123,9 +125,9 @@ def test_a_selected_state_goes_on_as_its_rows_would_have(decoder):
     step = model.step(tokens, state.select(rows), memory.select(rows))
     for index, row in enumerate(rows.tolist()):
         alone = model.step(tokens[[index]], state.select(torch.tensor([row])), memory.select(torch.tensor([row])))
-        same(step.output[[index]], alone.output)
-        same(step.attention[[index]], alone.attention)
-        same(step.state.select(torch.tensor([index])).rnn, alone.state.rnn)
+        assert_same(step.output[[index]], alone.output)
+        assert_same(step.attention[[index]], alone.attention)
+        assert_same(step.state.select(torch.tensor([index])).rnn, alone.state.rnn)
 
 
 @every_decoder
@@ -135,7 +137,7 @@ def test_rows_of_a_beam_share_the_memory_of_their_sentence(decoder):
     rows, tokens = torch.arange(3).repeat_interleave(2), torch.tensor([4, 5, 6, 7, 8, 9])
     shared = model.step(tokens, state.select(rows), memory)
     copied = model.step(tokens, state.select(rows), memory.select(rows))
-    same((shared.output, shared.attention), (copied.output, copied.attention))
+    assert_same((shared.output, shared.attention), (copied.output, copied.attention))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -150,8 +152,8 @@ def test_a_sentence_alone_in_company_and_with_more_padding_is_the_same(decoder, 
         length, positions = alone.target.ids.shape[1], alone.source.ids.shape[1]
         for batch, features, attention in runs:
             for place in (place for place, other in enumerate(batch.rows) if other == row):
-                same(features[place, :length], expected[0], 1e-10)
-                same(attention[place, :length, :positions], expected_attention[0], 1e-10)
+                assert_same(features[place, :length], expected[0], 1e-10)
+                assert_same(attention[place, :length, :positions], expected_attention[0], 1e-10)
                 assert (attention[place, :, positions:] == 0).all()
 
 

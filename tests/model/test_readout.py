@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_models import same
+from tiny_models import assert_same
 
 from s2s.model.embedding import Embedding
 from s2s.model.readout import LinearReadout, MaxoutReadout
@@ -26,7 +26,7 @@ def test_a_linear_readout_maps_only_where_widths_differ():
     output = torch.randn(4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     assert torch.equal(readout(LinearReadout, feature_size=6).features(output), output)
     module = readout(LinearReadout)
-    same(module.features(output), output @ module.project.weight.t())
+    assert_same(module.features(output), output @ module.project.weight.t())
 
 
 @pytest.mark.parametrize("kind", [LinearReadout, MaxoutReadout])
@@ -45,7 +45,7 @@ def test_log_probs_are_the_softmax_of_scores(kind):
     module.bias.data.uniform_(-1, 1)
     features = module.features(torch.randn(2, 3, 6, dtype=torch.float64))
     scores = (features @ module.weight.t() + module.bias).exp()
-    same(module.log_probs(features).exp(), scores / scores.sum(dim=-1, keepdim=True))
+    assert_same(module.log_probs(features).exp(), scores / scores.sum(dim=-1, keepdim=True))
 
 
 @pytest.mark.parametrize("kind", [LinearReadout, MaxoutReadout])

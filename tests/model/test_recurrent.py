@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import CELLS, same
+from tiny_models import CELLS, assert_same
 
 from s2s.errors import InputError
 from s2s.model.recurrent import GRU, LSTM, RNN
@@ -67,15 +67,15 @@ def test_steps_are_the_scan(cell, layers):
     outputs, final = recurrent.scan(x, state=state)
     for position in range(5):
         output, state = recurrent.step(x[:, position], state)
-        same(output, outputs[:, position])
-    same(state, final)
+        assert_same(output, outputs[:, position])
+    assert_same(state, final)
 
 
 @every_cell
 def test_a_scan_starts_from_zeros_where_no_state_is_given(cell):
     recurrent = stack(cell)
     zeros = tuple(torch.zeros_like(part) for part in first_state(recurrent, 2))
-    same(recurrent.scan(inputs(2, 3)), recurrent.scan(inputs(2, 3), state=zeros))
+    assert_same(recurrent.scan(inputs(2, 3)), recurrent.scan(inputs(2, 3), state=zeros))
 
 
 @every_cell
@@ -89,8 +89,8 @@ def test_padding_is_never_read(cell, bidirectional, layers):
     outputs, final = recurrent.scan(x, lengths=torch.tensor(lengths))
     for row, length in enumerate(lengths):
         alone, alone_final = recurrent.scan(x[row : row + 1, :length])
-        same(outputs[row : row + 1, :length], alone)
-        same(tuple(part[row : row + 1] for part in final), alone_final)
+        assert_same(outputs[row : row + 1, :length], alone)
+        assert_same(tuple(part[row : row + 1] for part in final), alone_final)
         assert (outputs[row, length:] == 0).all()
 
 
@@ -104,29 +104,29 @@ def test_the_second_direction_reads_from_the_end(cell):
     x = inputs(2, 4)
     outputs, final = recurrent.scan(x)
     expected, expected_final = backward.scan(x.flip(1))
-    same(outputs[..., 4:], expected.flip(1))
-    same(tuple(part[..., 4:] for part in final), expected_final)
+    assert_same(outputs[..., 4:], expected.flip(1))
+    assert_same(tuple(part[..., 4:] for part in final), expected_final)
 
 
 @every_cell
 def test_dropout_falls_between_layers_and_in_training_alone(cell):
     whole, dropped = stack(cell, num_layers=2), stack(cell, num_layers=2, dropout=1.0)
     x, state = inputs(2), first_state(whole, 2)
-    same(dropped.eval().step(x, state), whole.step(x, state))
-    same(dropped.scan(x[:, None], state=state), whole.scan(x[:, None], state=state))
+    assert_same(dropped.eval().step(x, state), whole.step(x, state))
+    assert_same(dropped.scan(x[:, None], state=state), whole.scan(x[:, None], state=state))
     dropped.train()
     output, after = dropped.step(x, state)
     upper = whole.cell(torch.zeros_like(output), tuple(p[:, 1] for p in state), whole.kernel.all_weights[1])
-    same(output, upper[0])
-    same(after[0][:, 0], whole.step(x, state)[1][0][:, 0])
-    same(dropped.scan(x[:, None], state=state), (output[:, None], after))
+    assert_same(output, upper[0])
+    assert_same(after[0][:, 0], whole.step(x, state)[1][0][:, 0])
+    assert_same(dropped.scan(x[:, None], state=state), (output[:, None], after))
 
 
 @every_cell
 def test_one_layer_has_nothing_between_layers_to_drop(cell):
     recurrent = stack(cell, dropout=0.9).train()
     x, state = inputs(2, 3), first_state(recurrent, 2)
-    same(recurrent.scan(x, state=state), recurrent.eval().scan(x, state=state))
+    assert_same(recurrent.scan(x, state=state), recurrent.eval().scan(x, state=state))
 
 
 @every_cell

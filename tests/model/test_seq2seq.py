@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_models import DECODERS, SOURCES, batch_of, padded, same, tiny_model
+from tiny_models import DECODERS, SOURCES, assert_same, batch_of, padded, tiny_model
 
 from s2s.config import CONF, build, compose
 from s2s.errors import InputError
@@ -117,7 +117,7 @@ def test_the_first_position_reads_bos_and_not_the_target():
     batch = batch_of([0, 1, 2])
     state, memory = model.start(batch.source)
     step = model.step(torch.tensor([2, 2, 2]), state, memory)
-    same(model(batch)[0][:, 0], model.readout.features(step.output))
+    assert_same(model(batch)[0][:, 0], model.readout.features(step.output))
 
 
 def test_dropout_reaches_embeddings_layers_and_features_in_training_alone():
@@ -126,7 +126,7 @@ def test_dropout_reaches_embeddings_layers_and_features_in_training_alone():
     assert [kernel.dropout for kernel in kernels] == [0.4, 0.4]
     assert [part.dropout.p for part in (model, model.encoder, model.readout)] == [0.4, 0.4, 0.4]
     encoder, source = tiny_model(dropout=0.4).encoder, padded(SOURCES)
-    same(encoder(source).values, encoder(source).values)
+    assert_same(encoder(source).values, encoder(source).values)
     assert not torch.equal(encoder.train()(source).values, encoder.eval()(source).values)
 
 

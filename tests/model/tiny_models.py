@@ -64,6 +64,6 @@ def batch_of(rows, extra=0):
     return Batch(source, target, tuple(rows))
 
 
-def same(actual, expected, tolerance=1e-12):
+def assert_same(actual, expected, tolerance=1e-12):
     """Compare two tensors, or two tuples of tensors, in value alone."""
     torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance)

@@ -13,7 +13,7 @@ from s2s.train import prepare
 from s2s.training import progress as progress_module
 from s2s.training import trainer as trainer_module
 from s2s.training.schedule import Schedule
-from s2s.training.trainer import TrainingSettings
+from s2s.training.settings import TrainingSettings
 from s2s.translator import Translator
 
 POSITIVE = ["epochs", "steps", "minutes", "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm"]

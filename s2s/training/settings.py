@@ -1,0 +1,48 @@
+"""How long and how to train."""
+
+from dataclasses import dataclass
+
+from s2s.errors import InputError
+
+__all__ = ["TrainingSettings"]
+
+LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
+POSITIVE = (*LIMITS, "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How long and how to train; the comments in conf/train.yaml say what each is for.
+
+    Raises:
+        InputError: a value out of range, or no limit at all.
+    """
+
+    epochs: int | None
+    steps: int | None
+    minutes: float | None
+    batch_tokens: int
+    batch_sentences: int | None
+    accumulation: int
+    longest: int
+    label_smoothing: float
+    clip_norm: float | None
+    validate_every: int | None
+    criterion: str
+    patience: int | None
+    precision: str
+    tensorboard: bool
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None and self.minutes is None:
+            raise InputError("training has no end: set training.epochs, training.steps or training.minutes")
+        for name in POSITIVE:
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InputError(f"training.{name}={value} must be above 0; null switches it off where it may be off")
+        if not 0 <= self.label_smoothing < 1:
+            raise InputError(f"training.label_smoothing={self.label_smoothing} must be from 0 to below 1")
+        if self.criterion not in ("bleu", "chrf", "loss"):
+            raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf or loss")
+        if self.precision not in ("no", "bf16"):
+            raise InputError(f'training.precision={self.precision} is unknown; expected "no" for float32, or bf16')
