@@ -99,13 +99,13 @@ class Run:
     def build_model(self) -> Seq2Seq:
         """Make the run's model with fresh weights."""
         source, target = self.tokenizers()
-        if self.config.model.get("share_embeddings") and source.model != target.model:
-            raise InputError(
-                "model.share_embeddings=true needs one tokenizer for both languages; set tokenizer.joint=true"
-            )
         model = build(self.config.model, source_vocabulary=len(source), target_vocabulary=len(target))
         if not isinstance(model, Seq2Seq):
             raise InputError(f"{self.folder}/config.yaml: model is a {type(model).__name__}, expected build_seq2seq")
+        if model.encoder.embedding is model.embedding and source.model != target.model:
+            raise InputError(
+                "model.share_embeddings=true needs one tokenizer for both languages; set tokenizer.joint=true"
+            )
         return model
 
     def save_weights(self, model: Seq2Seq) -> None:
