@@ -146,7 +146,12 @@ def test_weights_come_back_as_they_were_saved(copy, tied):
 def test_one_embedding_for_two_tokenizers_is_refused(copy):
     copy.config.model.share_embeddings = True
     copy.build_model()
-    target = TokenizerRecipe(algorithm="char", vocabulary_size=20).train(["other letters"])
+    size = len(copy.tokenizers()[0])
+    letters = "".join(
+        chr(0x4E00 + number) for number in range(size - 5)
+    )  # beside the four special pieces and the blank
+    target = TokenizerRecipe(algorithm="char", vocabulary_size=size).train([letters])
+    assert len(target) == size
     target.save(copy.folder / "tokenizer" / "target.model")
     with pytest.raises(InputError, match=r"share_embeddings=true needs one tokenizer .*; set tokenizer\.joint=true"):
         copy.build_model()
