@@ -22,7 +22,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from s2s.errors import InputError
 
-__all__ = ["CONF", "build", "command", "compose", "explicit_overrides", "help_text", "say"]
+__all__ = ["CONF", "build", "command", "compose", "explicit_overrides", "help_text", "quoted", "say"]
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries conf/ and data/ inside the package; in a checkout they stand beside it.
@@ -88,8 +88,17 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
     Raises:
         InputError: an override that names no option, or no choice of a group; it suggests the nearest name.
     """
+    overrides = [quoted(override) for override in overrides]
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"), _explained(name, overrides):
         return hydra.compose(name, overrides)
+
+
+def quoted(override: str) -> str:
+    """Quote what Hydra's grammar cannot read bare, values in other letters than ASCII: ``input=原文.zh``."""
+    key, equals, value = override.partition("=")
+    if value.isascii() or "'" in value or '"' in value:
+        return override
+    return key + equals + re.sub(r"[^\[\],]+", lambda part: part[0] if part[0].isascii() else f"'{part[0]}'", value)
 
 
 @contextmanager
@@ -180,7 +189,7 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
     A mistake of the person (InputError) ends with one line on stderr and exit code 2, a closed pipe and Ctrl-C
     quietly; a fault of the program keeps its traceback.
     """
-    arguments = sys.argv[1:]
+    arguments = [quoted(argument) for argument in sys.argv[1:]]
     if {"-h", "--help"} & set(arguments):
         print(help_text(name))
         return
@@ -191,6 +200,7 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
         with _people_see_one_line(), _explained(name, overrides):
             task(config)
 
+    sys.argv[1:] = arguments  # where Hydra reads them
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra cuts tracebacks and exits by itself
     with _people_see_one_line(), _explained(name, overrides):
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()

@@ -166,3 +166,17 @@ def test_help_lists_every_option_and_every_choice(name):
 
 def test_help_goes_to_stdout(in_process):
     assert in_process("translate", "--help") == (0, help_text("translate") + "\n", "")
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("data.path=语料/训练", "语料/训练"),
+        ("data.path=Größe", "Größe"),
+        ("data.path='schön, oder'", "schön, oder"),
+        ("data.train=[训练.zh,train.en]", ["训练.zh", "train.en"]),
+    ],
+)
+def test_values_in_any_letters_are_read_as_they_are_typed(override, value):
+    key = override.split("=")[0].removeprefix("data.")
+    assert compose("train", ["data=files", override]).data[key] == value

@@ -97,24 +97,22 @@ def merge_pieces(attention: NDArray[Any], source_tokens: Sequence[str], target_t
 
 
 def hard_links(attention: WordAttention, *, share: float = 0.5) -> set[Link]:
-    """Decide on links (source index, target index) between words; ``</s>`` is never linked.
+    """Decide on links (source index, target index) between words; ``</s>`` is no word, so its weight is left out.
 
     Each target word is linked to the source word it attends to most and to every other with at least ``share`` of that
     maximum. Half is the default because characters of one Chinese piece divide its weight among them: a piece of two
-    characters that wins over a neighbour of one must not lose its links by being longer. A target word with more than
-    half of its weight on the source's ``</s>`` stays unlinked.
+    characters that wins over a neighbour of one must not lose its links by being longer.
 
     Raises:
         InputError: ``share`` is not above 0 and at most 1.
     """
     if not 0 < share <= 1:
         raise InputError(f"share is {share}, expected a number above 0 and at most 1; 0.5 is the default")
-    ends_in_eos = attention.source_words[-1] == EOS_PIECE
-    source_size = len(attention.source_words) - ends_in_eos
+    source_size = len(attention.source_words) - (attention.source_words[-1] == EOS_PIECE)
     links: set[Link] = set()
     for target, (word, row) in enumerate(zip(attention.target_words, attention.weights, strict=True)):
         on_words = row[:source_size]
-        if word == EOS_PIECE or on_words.sum() <= 0 or (ends_in_eos and row[-1] > row.sum() / 2):
+        if word == EOS_PIECE or on_words.sum() <= 0:
             continue
         # Shares of one piece are equal but for rounding.
         threshold = share * on_words.max() * (1 - 1e-9)
