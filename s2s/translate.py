@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from omegaconf import DictConfig
@@ -20,6 +21,8 @@ def translate(config: DictConfig) -> None:
     """Translate the input as it comes; a heatmap shows the first line that has words."""
     if config.format not in ("text", "jsonl"):
         raise InputError(f"format={config.format} is unknown; expected text or jsonl")
+    if config.output != "-" and Path(config.output).resolve() == Path(config.input).resolve():
+        raise InputError(f"output={config.output} is the input, which would be lost; give another file")
     run = Run.find(config.run, config.runs_dir)
     say(f"run: {run.folder}")
     translator = Translator.from_config(config, run)

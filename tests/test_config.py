@@ -161,7 +161,6 @@ def test_help_lists_every_option_and_every_choice(name):
     for option in [*own, *own.get("training", {})]:
         assert (f"{option}:" in text) == (option not in ("defaults", "_target_"))
     assert "@package" not in text
-    assert all(len(line) <= 160 for line in text.splitlines())
 
 
 def test_help_goes_to_stdout(in_process):

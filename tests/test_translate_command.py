@@ -121,6 +121,13 @@ def test_files_are_read_and_written(in_process, trained, translator, tmp_path):
     assert written == "".join(f"{one.text}\n" for one in translator(LINES))
 
 
+def test_the_input_is_never_written_over(in_process, trained, tmp_path):
+    (tmp_path / "in.txt").write_bytes(TEXT)
+    code, _, error = in_process("translate", f"run={trained.folder}", "input=in.txt", "output=./in.txt")
+    assert (code, error) == (2, "error: output=./in.txt is the input, which would be lost; give another file\n")
+    assert (tmp_path / "in.txt").read_bytes() == TEXT
+
+
 def test_bytes_that_are_no_text_are_answered_too(in_process, trained):
     code, out, _ = in_process("translate", f"run={trained.folder}", stdin=b"eins\n\xff\xfe\nzwei\n")
     assert code == 0
