@@ -99,7 +99,8 @@ def translator(trained):
 def environment(tmp_path_factory):
     """Environment of a command: this checkout, a cache of its own, one thread."""
     cache = str(tmp_path_factory.mktemp("huggingface"))
-    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HOME": cache, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+    own = {"PYTHONPATH": str(ROOT), "HF_HOME": cache, "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": ""}
+    return {**os.environ, **own}
 
 
 @pytest.fixture

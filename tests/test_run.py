@@ -41,10 +41,10 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 def test_the_newest_finished_run_is_found(tmp_path):
     runs = [Run.create(tmp_path, name, CONFIG, exact=True) for name in ("a", "b", "c")]
-    for age, run in ((20, runs[1]), (30, runs[0])):
+    for age, run in ((20, runs[0]), (30, runs[1])):
         run.finish({})
         os.utime(run.result, (1_000_000 - age, 1_000_000 - age))
-    assert Run.find(None, tmp_path).folder == runs[1].folder
+    assert Run.find(None, tmp_path).folder == runs[0].folder
     assert Run.find(str(runs[2].folder), tmp_path).folder == runs[2].folder
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -45,10 +46,13 @@ def test_every_line_in_is_one_line_out_and_stdout_holds_nothing_else(s2s, traine
 
 def test_a_slow_pipe_is_answered_line_by_line(open_command, trained, translator):
     process = open_command(f"run={trained.folder}", "device=cpu", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    limit = threading.Timer(120, process.kill)  # else a line that never comes is waited for without end
+    limit.start()
     for line in ("eins zwei", "", "drei"):
         process.stdin.write(f"{line}\n".encode())
         process.stdin.flush()
         assert process.stdout.readline().decode() == translator([line])[0].text + "\n"
+    limit.cancel()
     process.stdin.close()
     assert process.stdout.read() == b""
     assert process.wait(timeout=60) == 0
