@@ -26,6 +26,8 @@ def translate(config: DictConfig) -> None:
     run = Run.find(config.run, config.runs_dir)
     say(f"run: {run.folder}")
     translator = Translator.from_config(config, run)
+    if config.heatmap and not translator.model.decoder.attention.context_size:
+        raise InputError(f"heatmap={config.heatmap}: {run.folder} has no attention to draw; leave heatmap= out")
     write = text_lines if config.format == "text" else json_line
     heatmap = config.heatmap
     with opened(config.input, "rb") as source, opened(config.output, "wb") as output:

@@ -80,7 +80,13 @@ class Translation:
         return fields
 
     def draw(self, path: str | Path) -> str:
-        """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what to install if glyphs are missing."""
+        """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what to install if glyphs are missing.
+
+        Raises:
+            InputError: the model looks at nothing, so there is nothing to draw.
+        """
+        if self.source_tokens and not self.attention.shape[1]:
+            raise InputError("a model without attention (model/attention=none) has no heatmap; translate without it")
         from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
 
         missing = draw_heatmap(self.attention, self.source_tokens, self.target_tokens, path)

@@ -6,21 +6,22 @@ import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
-from s2s.model.encoder import Encoded
-from s2s.model.recurrent import Recurrent, RecurrentState
+from s2s.model.decoder import Decoder
+from s2s.model.encoder import Encoded, Encoder
+from s2s.model.recurrent import RecurrentState
 
-__all__ = ["Bridge", "CopyBridge", "LinearBridge", "ZeroBridge"]
+__all__ = ["Bridge", "CopyBridge", "LinearBridge", "MeanBridge", "ZeroBridge"]
 
 
 class Bridge(nn.Module, ABC):
     """Make the decoder's first state, parts of (B, L, H).
 
     Args:
-        encoder: the encoder's layers, final state parts of (B, L_encoder, D).
-        decoder: the decoder's layers.
+        encoder: what it comes from, final state parts of (B, L_encoder, D).
+        decoder: what it is for.
     """
 
-    def __init__(self, encoder: Recurrent, *, decoder: Recurrent) -> None:
+    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
         super().__init__()
         self.num_layers = decoder.num_layers
         self.hidden_size = decoder.hidden_size
@@ -38,6 +39,14 @@ class Bridge(nn.Module, ABC):
 class ZeroBridge(Bridge):
     """Start from zeros: what the decoder needs to know comes by attention."""
 
+    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+        super().__init__(encoder, decoder=decoder)
+        if not (decoder.attention.context_size or decoder.reads_summary):
+            raise InputError(
+                "with the zero bridge and no attention the decoder would know nothing of the source; use "
+                "model/bridge=linear or another model/attention"
+            )
+
     def forward(self, encoded: Encoded) -> RecurrentState:
         """Encoded -> parts of (B, L, H)."""
         zeros = encoded.values.new_zeros(encoded.values.shape[0], self.num_layers, self.hidden_size)
@@ -47,7 +56,7 @@ class ZeroBridge(Bridge):
 class CopyBridge(Bridge):
     """Start from the encoder's final state as it is (Sutskever, Vinyals & Le 2014; Luong, Pham & Manning 2015)."""
 
-    def __init__(self, encoder: Recurrent, *, decoder: Recurrent) -> None:
+    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
         if encoder.output_size != decoder.hidden_size:
             raise InputError(
@@ -66,7 +75,7 @@ class LinearBridge(Bridge):
     The LSTM's cell is not bounded, so its map has no tanh. Both reading directions are mapped, not the backward alone.
     """
 
-    def __init__(self, encoder: Recurrent, *, decoder: Recurrent) -> None:
+    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
         self.maps = nn.ModuleList(nn.Linear(encoder.output_size, decoder.hidden_size) for _ in self.parts)
 
@@ -75,4 +84,22 @@ class LinearBridge(Bridge):
         mapped: list[Tensor] = [
             project(encoded.final[part][:, self.layers]) for project, part in zip(self.maps, self.parts, strict=True)
         ]
+        return (torch.tanh(mapped[0]), *mapped[1:])
+
+
+class MeanBridge(Bridge):
+    """Start from a learnt map of the mean encoder state, ``tanh(W mean(h) + b)`` (Sennrich et al. 2017, Nematus, 3).
+
+    Every layer has a map of its own; the LSTM's cell is not bounded, so its map has no tanh.
+    """
+
+    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+        super().__init__(encoder, decoder=decoder)
+        width = decoder.num_layers * decoder.hidden_size
+        self.maps = nn.ModuleList(nn.Linear(encoder.output_size, width) for _ in self.parts)
+
+    def forward(self, encoded: Encoded) -> RecurrentState:
+        """Encoded -> parts of (B, L, H)."""
+        mean = encoded.values.sum(dim=1) / encoded.mask.sum(dim=1, keepdim=True)  # states of padding are zero
+        mapped: list[Tensor] = [project(mean).unflatten(-1, (self.num_layers, -1)) for project in self.maps]
         return (torch.tanh(mapped[0]), *mapped[1:])

@@ -7,6 +7,7 @@ with the new state. Any decoder takes any attention.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +21,19 @@ __all__ = ["BahdanauDecoder", "Decoder", "DecoderState", "DecoderStep", "LuongDe
 
 @dataclass(frozen=True)
 class DecoderState:
-    """What a row remembers: ``rnn`` parts of (N, L, H), ``feed`` (N, F), the last attentional state or of width 0."""
+    """What a row remembers.
+
+    ``rnn`` parts of (N, L, H); ``feed`` (N, F), what the next position reads beside its token; ``attended`` (N, P, S),
+    where it has looked. F and P are 0 where nothing needs them.
+    """
 
     rnn: RecurrentState
     feed: Tensor
+    attended: Tensor
 
     def select(self, rows: Tensor) -> "DecoderState":
         """The state whose row n is row ``rows[n]`` of this one."""
-        return DecoderState(tuple(part[rows] for part in self.rnn), self.feed[rows])
+        return DecoderState(tuple(part[rows] for part in self.rnn), self.feed[rows], self.attended[rows])
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,12 @@ class Decoder(nn.Module, ABC):
     Args:
         recurrent: the layers, one direction.
         attention: any score function.
-        feed_size: width of what is fed back into the next position, 0 for nothing.
+        feed_size: width of what is fed into the next position, F, 0 for nothing.
         output_size: width of a step's output, O.
     """
+
+    reads_summary: ClassVar[bool] = False
+    """Whether every position reads the encoder's final state, so that attention may be none."""
 
     def __init__(self, *, recurrent: Recurrent, attention: Attention, feed_size: int, output_size: int) -> None:
         super().__init__()
@@ -55,11 +64,22 @@ class Decoder(nn.Module, ABC):
         self.attention = attention
         self.feed_size = feed_size
         self.output_size = output_size
+        self.num_layers = recurrent.num_layers
+        self.hidden_size = recurrent.hidden_size
+        self.state_parts = recurrent.state_parts
 
     def start(self, encoded: Encoded, rnn: RecurrentState) -> tuple[DecoderState, Memory]:
         """Make the first state, one row per sentence, and the memory that all positions look at."""
-        feed = encoded.values.new_zeros(encoded.values.shape[0], self.feed_size)
-        return DecoderState(rnn, feed), Memory(encoded.values, self.attention.keys(encoded.values), encoded.mask)
+        memory = self.attention.remember(encoded.values, encoded.mask)
+        return DecoderState(self.start_layers(rnn), self.first_feed(encoded), self.attention.start(memory)), memory
+
+    def start_layers(self, rnn: RecurrentState) -> RecurrentState:
+        """The state of all layers before the first position, given the bridge's, parts of (B, L, H)."""
+        return self.recurrent.start(rnn)
+
+    def first_feed(self, encoded: Encoded) -> Tensor:
+        """What the first position reads beside its token, (B, F)."""
+        return encoded.values.new_zeros(encoded.values.shape[0], self.feed_size)
 
     @abstractmethod
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
@@ -102,21 +122,21 @@ class BahdanauDecoder(Decoder):
         num_layers: int,
         dropout: float,
     ) -> None:
+        built = attention(hidden_size, memory_size=memory_size)
+        width = embedding_size + built.context_size
         super().__init__(
-            recurrent=rnn(
-                embedding_size + memory_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout
-            ),
-            attention=attention(hidden_size, memory_size=memory_size),
+            recurrent=rnn(width, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            attention=built,
             feed_size=0,
-            output_size=hidden_size + embedding_size + memory_size,
+            output_size=hidden_size + width,
         )
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
-        context, weights = self.attention(state.rnn[0][:, -1], memory)
+        context, weights, attended = self.attention(state.rnn[0][:, -1], memory, state.attended)
         hidden, rnn = self.recurrent.step(torch.cat([embedded, context], dim=-1), state.rnn)
         output = torch.cat([hidden, embedded, context], dim=-1)
-        return DecoderStep(output, weights, DecoderState(rnn, state.feed))
+        return DecoderStep(output, weights, DecoderState(rnn, state.feed, attended))
 
 
 class LuongDecoder(Decoder):
@@ -126,7 +146,7 @@ class LuongDecoder(Decoder):
 
     Args:
         input_feeding: give the last attentional state ``h~`` to the recurrence (section 3.3); without it all positions
-            are one scan and one look.
+            are one scan and, unless attention needs its past, one look.
         rnn, attention, embedding_size, hidden_size, memory_size, num_layers, dropout: as in ``BahdanauDecoder``.
     """
 
@@ -143,30 +163,32 @@ class LuongDecoder(Decoder):
         input_feeding: bool = True,
     ) -> None:
         feed_size = hidden_size if input_feeding else 0
+        built = attention(hidden_size, memory_size=memory_size)
         super().__init__(
             recurrent=rnn(embedding_size + feed_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
-            attention=attention(hidden_size, memory_size=memory_size),
+            attention=built,
             feed_size=feed_size,
             output_size=hidden_size,
         )
-        self.combine = nn.Linear(memory_size + hidden_size, hidden_size, bias=False)
+        self.combine = nn.Linear(built.context_size + hidden_size, hidden_size, bias=False)
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
         hidden, rnn = self.recurrent.step(torch.cat([embedded, state.feed], dim=-1), state.rnn)
-        output, weights = self._look(hidden, memory)
-        return DecoderStep(output, weights, DecoderState(rnn, output if self.feed_size else state.feed))
+        output, weights, attended = self._look(hidden, memory, state.attended)
+        return DecoderStep(output, weights, DecoderState(rnn, output if self.feed_size else state.feed, attended))
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
-        """Write whole targets; without input feeding no position waits for the one before it."""
-        if self.feed_size:
+        """Write whole targets; where nothing of one position goes into the next but the layers' state, all at once."""
+        if self.feed_size or self.attention.needs_past:
             return super().forward(embedded, state, memory)
-        hidden, _ = self.recurrent.scan(embedded, state=state.rnn)
-        outputs, weights = self._look(hidden.flatten(0, 1), memory)
         rows, positions = embedded.shape[:2]
+        hidden, _ = self.recurrent.scan(embedded, state=state.rnn)
+        nothing = state.attended.repeat_interleave(positions, dim=0)
+        outputs, weights, _ = self._look(hidden.flatten(0, 1), memory, nothing)
         return outputs.view(rows, positions, -1), weights.view(rows, positions, -1)
 
-    def _look(self, hidden: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
-        """(N, H) -> attentional states ``h~`` (N, H), weights (N, S)."""
-        context, weights = self.attention(hidden, memory)
-        return torch.tanh(self.combine(torch.cat([context, hidden], dim=-1))), weights
+    def _look(self, hidden: Tensor, memory: Memory, attended: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(N, H) -> attentional states ``h~`` (N, H), weights (N, S), attended (N, P, S)."""
+        context, weights, attended = self.attention(hidden, memory, attended)
+        return torch.tanh(self.combine(torch.cat([context, hidden], dim=-1))), weights, attended

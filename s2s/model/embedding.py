@@ -1,9 +1,9 @@
-"""Embeddings: ids to vectors whose units are about 1 in size."""
+"""Embeddings: ids to vectors whose units are about 1 in size, and what drops out of them."""
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Embedding"]
+__all__ = ["Embedding", "EmbeddingDropout"]
 
 
 class Embedding(nn.Module):
@@ -24,4 +24,28 @@ class Embedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of any shape (…) -> (…, E)."""
         embedded: Tensor = nn.functional.embedding(ids, self.weight) * self.scale
+        return embedded
+
+
+class EmbeddingDropout(nn.Module):
+    """Drop units of embeddings, and whole words; what is left is scaled up, so that sums keep their size.
+
+    A word that is dropped is read as zeros, so the network learns to do without it (Gal & Ghahramani 2016, section
+    4.2; Sennrich & Zhang 2019, section 3.2).
+
+    Args:
+        units: probability to drop a unit.
+        words: probability to drop a word.
+    """
+
+    def __init__(self, *, units: float, words: float) -> None:
+        super().__init__()
+        self.units = units
+        self.words = words
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        """(…, E) -> (…, E)."""
+        embedded = nn.functional.dropout(embedded, self.units, self.training)
+        if self.words and self.training:
+            embedded = embedded * nn.functional.dropout(torch.ones_like(embedded[..., :1]), self.words)
         return embedded

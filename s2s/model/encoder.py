@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
-from s2s.model.embedding import Embedding
+from s2s.model.embedding import Embedding, EmbeddingDropout
+from s2s.model.layer_scan import reversed_rows
 from s2s.model.recurrent import Recurrent, RecurrentState
 from s2s.text.batching import Sequences
 
@@ -25,18 +27,37 @@ class Encoder(nn.Module):
 
     Args:
         embedding: source embedding (V, E).
+        dropout: of the embeddings.
         recurrent: the layers, usually in both directions, so that a state knows the words on either side.
-        dropout: probability to drop a unit of the embeddings.
+        upper: layers above them that read forward alone (Wu et al. 2016, section 3.2); None for none.
+        reverse: read the sentence from its end (Sutskever, Vinyals & Le 2014, section 3.3); states stay in its order.
     """
 
-    def __init__(self, embedding: Embedding, *, recurrent: Recurrent, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        embedding: Embedding,
+        *,
+        dropout: EmbeddingDropout,
+        recurrent: Recurrent,
+        upper: Recurrent | None = None,
+        reverse: bool = False,
+    ) -> None:
         super().__init__()
         self.embedding = embedding
+        self.dropout = dropout
         self.recurrent = recurrent
-        self.dropout = nn.Dropout(dropout)
+        self.upper = upper
+        self.reverse = reverse
+        self.num_layers = recurrent.num_layers + (upper.num_layers if upper else 0)
+        self.output_size = recurrent.output_size
+        self.state_parts = recurrent.state_parts
 
     def forward(self, source: Sequences) -> Encoded:
         """Encode source sentences: ids (B, S) -> Encoded."""
-        embedded = self.dropout(self.embedding(source.ids))
-        values, final = self.recurrent.scan(embedded, lengths=source.lengths)
-        return Encoded(values, source.mask, final)
+        ids, lengths = source.ids, source.lengths
+        embedded = self.dropout(self.embedding(reversed_rows(ids, lengths) if self.reverse else ids))
+        values, final = self.recurrent.scan(embedded, lengths=lengths)
+        if self.upper is not None:
+            values, above = self.upper.scan(values, lengths=lengths)
+            final = tuple(torch.cat(parts, dim=1) for parts in zip(final, above, strict=True))
+        return Encoded(reversed_rows(values, lengths) if self.reverse else values, source.mask, final)

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LinearReadout", "MaxoutReadout", "Readout"]
+__all__ = ["LinearReadout", "MaxoutReadout", "Readout", "TanhReadout"]
 
 
 class Readout(nn.Module, ABC):
@@ -77,3 +77,12 @@ class MaxoutReadout(Readout):
         """(…, O) -> (…, R), the larger of each two neighbours."""
         features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1))
         return features
+
+
+class TanhReadout(Readout):
+    """Deep output with one tanh layer: ``t = tanh(W_s s + W_y y + W_c c)`` (Sennrich et al. 2017, section 3)."""
+
+    @staticmethod
+    def feature_layer(output_size: int, feature_size: int) -> nn.Module:
+        """The map and its tanh."""
+        return nn.Sequential(nn.Linear(output_size, feature_size), nn.Tanh())

@@ -1,36 +1,52 @@
-"""Stacks of recurrent layers on torch's fused kernels: a whole sequence by ``scan``, one position by ``step``.
+"""Stacks of recurrent layers: a whole sequence by ``scan``, one position by ``step``; and torch's own three cells.
 
-State is a tuple of tensors (N, L, H), one per part: ``(h,)`` for GRU and plain RNN, ``(h, c)`` for LSTM.
+State is a tuple of tensors (N, L, H), one per part: ``(h,)`` for GRU and plain RNN, ``(h, c)`` for LSTM. In training
+with variational dropout two more follow, the masks that a sequence keeps from its first position to its last.
+
+All that is the same for every cell stands once, in ``Recurrent``: layers, directions, ragged lengths, dropout,
+residual connections. A cell says which weights a layer has and how it updates its state by one position; the cells
+that are written from their equations, to be read, are in ``cells.py``.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2s.errors import InputError
+from s2s.model.layer_scan import Kernel, scan_by_kernel, scan_by_loop
 
 __all__ = ["GRU", "LSTM", "RNN", "Recurrent", "RecurrentState"]
 
 RecurrentState = tuple[Tensor, ...]
 
+RNN_KERNELS = {"tanh": (torch.rnn_tanh, torch.rnn_tanh_cell), "relu": (torch.rnn_relu, torch.rnn_relu_cell)}
+
 
 class Recurrent(nn.Module, ABC):
     """Layers of one recurrent cell, in one direction or both.
+
+    Weights are named as torch names them, ``weight_ih_l0``, ``weight_hh_l0_reverse``, and begin as torch's do.
 
     Args:
         input_size: width of the input, I.
         hidden_size: width of the state of one direction, H.
         num_layers: number of layers, L.
         bidirectional: read the sequence in both directions; such a stack has no ``step``.
-        dropout: probability to drop a unit between layers.
+        dropout: probability to drop a unit between layers, drawn anew at each position.
+        variational_dropout: probability to drop a unit of h, as the matrix products read it, and of what passes up to
+            the next layer, the same units at all positions of a sequence (Gal & Ghahramani 2016). Between layers it
+            takes the place of ``dropout``.
+        residual: every layer above the first adds its input to its output (Wu et al. 2016, section 3.1). No dropout
+            falls on that path, and the state stays the layer's own h.
     """
 
-    kernel_class: ClassVar[type[nn.LSTM] | type[nn.GRU] | type[nn.RNN]]
     state_parts: ClassVar[int]
+    gates: ClassVar[int]
 
     def __init__(
         self,
@@ -40,25 +56,75 @@ class Recurrent(nn.Module, ABC):
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        variational_dropout: float = 0.0,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         if num_layers < 1:
             raise InputError(f"a recurrent network of {num_layers} layers cannot be built; set num_layers to 1 or more")
-        self.kernel = self.kernel_class(
-            input_size,
-            hidden_size,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            batch_first=True,
-            dropout=dropout if num_layers > 1 else 0.0,
-        )
-        self.num_layers = num_layers
+        if not 0 <= variational_dropout < 1:
+            raise InputError(
+                f"variational_dropout={variational_dropout} is no probability below 1; give a number from 0 to 0.9"
+            )
+        self.input_size = input_size
         self.hidden_size = hidden_size
-        self.output_size = hidden_size * (2 if bidirectional else 1)
+        self.num_layers = num_layers
+        self.directions = 2 if bidirectional else 1
+        self.output_size = hidden_size * self.directions
+        self.dropout = dropout
+        self.variational_dropout = variational_dropout
+        self.residual = residual
+        self.weight_names = list(self.shapes(input_size, hidden_size))
+        for layer in range(num_layers):
+            shapes = self.shapes(self.output_size if layer else input_size, hidden_size)
+            for direction in range(self.directions):
+                for name, shape in shapes.items():
+                    self.register_parameter(_name(name, layer, direction), nn.Parameter(torch.empty(shape)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights as torch does, uniform within ``1 / sqrt(H)``; layer norms begin with gain 1 and shift 0."""
+        for name, parameter in self.named_parameters():
+            if name.startswith("gain"):
+                nn.init.ones_(parameter)
+            elif name.startswith("shift"):
+                nn.init.zeros_(parameter)
+            else:
+                nn.init.uniform_(parameter, -(self.hidden_size**-0.5), self.hidden_size**-0.5)
+
+    def shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+        """Name the weights of one layer and direction, in the order that ``cell`` takes; H rows per gate."""
+        rows = self.gates * hidden_size
+        matrices = {"weight_ih": (rows, input_size), "weight_hh": (rows, hidden_size)}
+        return {**matrices, "bias_ih": (rows,), "bias_hh": (rows,)}
 
     @abstractmethod
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position: (N, I), parts of (N, H) -> parts of (N, H), the output first."""
+    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
+        """Update one layer by one position.
+
+        Args:
+            inputs: x, (N, I).
+            hidden: h as the matrix products read it, (N, H), thinned by variational dropout.
+            state: all parts as they are, (N, H).
+            weights: as ``shapes`` names them.
+
+        Returns:
+            the new parts (N, H), the output first.
+        """
+
+    def kernel(self) -> Kernel | None:
+        """The function that reads a whole layer at once; None where there is nothing but the loop over ``cell``."""
+        return None
+
+    def start(self, state: RecurrentState) -> RecurrentState:
+        """Begin sequences: parts of (N, L, H) -> the state before the first position, with its masks where it has any.
+
+        The masks, parts of (N, L, H), are of h and of what each layer passes up. They are drawn once per sequence.
+        """
+        if not (self.training and self.variational_dropout):
+            return state
+        ones = torch.ones_like(state[0])
+        return (*state, *(nn.functional.dropout(ones, self.variational_dropout) for _ in range(2)))
 
     def scan(
         self, inputs: Tensor, *, lengths: Tensor | None = None, state: RecurrentState | None = None
@@ -69,79 +135,178 @@ class Recurrent(nn.Module, ABC):
             inputs: (B, T, I).
             lengths: real positions of each sequence, (B,), so that padding is never read, in either direction;
                 None to read all T positions.
-            state: the state before the first position, parts of (B, L, H); None for zeros. One direction only.
+            state: what ``start`` made, parts of (B, L, D); None to start from zeros.
 
         Returns:
-            outputs (B, T, D), zero on padding, and the state after the last position, parts of (B, L, D);
-            D is H, or 2H with both directions side by side.
+            outputs (B, T, D), zero on padding, and the state after the last position, parts of (B, L, D) without
+            masks; D is H, or 2H with both directions side by side.
         """
-        first = None if state is None else tuple(part.transpose(0, 1).contiguous() for part in state)
-        kernel_state = first[0] if first is not None and self.state_parts == 1 else first
-        if lengths is None:
-            outputs, final = self.kernel(inputs, kernel_state)
-        else:
-            packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
-            outputs, final = self.kernel(packed, kernel_state)
-            outputs, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
-        batch = inputs.shape[0]
-        return outputs, tuple(
-            part.view(self.num_layers, -1, batch, self.hidden_size).permute(2, 0, 1, 3).flatten(2)
-            for part in ((final,) if isinstance(final, Tensor) else final)
-        )
+        if state is None:
+            zeros = inputs.new_zeros(inputs.shape[0], self.num_layers, self.output_size)
+            state = self.start((zeros,) * self.state_parts)
+        lengths = None if lengths is None else lengths.cpu()
+        if lengths is not None and bool((lengths == inputs.shape[1]).all()):
+            lengths = None
+        finals = []
+        for layer in range(self.num_layers):
+            read = self._passed_up(inputs, layer, state)
+            outputs, final = self._scan_layer(layer, read, tuple(part[:, layer] for part in state), lengths)
+            inputs = outputs + inputs if layer and self.residual else outputs
+            finals.append(final)
+        return inputs, _by_part(finals)
 
     def step(self, inputs: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
         """Read one position: (N, I), parts of (N, L, H) -> output of the top layer (N, H), new state."""
-        dropout, layers = self.kernel.dropout, []
-        for layer, weights in enumerate(self.kernel.all_weights):
-            if layer and dropout:
-                inputs = nn.functional.dropout(inputs, dropout, self.training)
-            layers.append(self.cell(inputs, tuple(part[:, layer] for part in state), weights))
-            inputs = layers[-1][0]
-        return inputs, tuple(torch.stack(part, dim=1) for part in zip(*layers, strict=True))
+        finals = []
+        for layer in range(self.num_layers):
+            read = self._passed_up(inputs, layer, state)
+            parts = tuple(part[:, layer] for part in state[: self.state_parts])
+            mask = state[-2][:, layer] if len(state) > self.state_parts else None
+            final = self._update(read, parts, mask=mask, weights=self._weights(layer, 0))
+            inputs = final[0] + inputs if layer and self.residual else final[0]
+            finals.append(final)
+        return inputs, (*_by_part(finals), *state[self.state_parts :])
+
+    def _passed_up(self, inputs: Tensor, layer: int, state: RecurrentState) -> Tensor:
+        """What a layer reads of the one below it: (N, D) or (B, T, D), thinned by dropout; the bottom reads all."""
+        if layer == 0:
+            return inputs
+        if len(state) == self.state_parts:
+            return nn.functional.dropout(inputs, self.dropout, self.training)
+        mask = state[-1][:, layer - 1]
+        return inputs * (mask if inputs.dim() == 2 else mask[:, None])
+
+    def _weights(self, layer: int, direction: int) -> list[Tensor]:
+        """The weights of one layer and direction."""
+        return [getattr(self, _name(name, layer, direction)) for name in self.weight_names]
+
+    def _update(
+        self, inputs: Tensor, parts: RecurrentState, *, mask: Tensor | None, weights: Sequence[Tensor]
+    ) -> RecurrentState:
+        """Update one layer by one position, h under its mask: (N, I), parts of (N, H) -> parts of (N, H)."""
+        return self.cell(inputs, parts[0] if mask is None else parts[0] * mask, parts, weights)
+
+    def _scan_layer(
+        self, layer: int, inputs: Tensor, state: RecurrentState, lengths: Tensor | None
+    ) -> tuple[Tensor, RecurrentState]:
+        """Read whole sequences by one layer: (B, T, I), parts of (B, D) -> outputs (B, T, D), parts of (B, D)."""
+        parts, masks = state[: self.state_parts], state[self.state_parts :]
+        kernel, weights = self.kernel(), [self._weights(layer, direction) for direction in range(self.directions)]
+        if kernel is not None and not masks:
+            return scan_by_kernel(kernel, inputs, parts, list(chain(*weights)), lengths)
+        of_directions = masks[0].chunk(self.directions, dim=-1) if masks else [None] * self.directions
+        updates = [
+            partial(self._update, mask=mask, weights=of_direction)
+            for mask, of_direction in zip(of_directions, weights, strict=True)
+        ]
+        return scan_by_loop(updates, inputs, parts, lengths)
+
+
+def _name(weight: str, layer: int, direction: int) -> str:
+    """The name torch gives a weight of one layer and direction."""
+    return f"{weight}_l{layer}{'_reverse' if direction else ''}"
+
+
+def _by_part(layers: list[RecurrentState]) -> RecurrentState:
+    """Parts (N, D) of each layer -> parts (N, L, D)."""
+    return tuple(torch.stack(parts, dim=1) for parts in zip(*layers, strict=True))
 
 
 class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000).
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000), on torch's kernels.
 
-    The cell c is the long-term memory: the forget gate f keeps or drops it, the input gate i lets new content in,
-    the output gate o shows it as h::
+    The cell c is the long-term memory: the forget gate f keeps or drops it, the input gate i lets new content g in,
+    the output gate o shows it as h; ``LSTMReference`` computes by these equations, gate by gate::
 
-        i, f, o = sigmoid(W x + U h + b);  g = tanh(W x + U h + b)
-        c = f * c + i * g;  h = o * tanh(c)
+        i, f, o = sigmoid(W x + b + U h + b');  g = tanh(W x + b + U h + b')
+        c' = f * c + i * g;  h' = o * tanh(c')
     """
 
-    kernel_class = nn.LSTM
     state_parts = 2
+    gates = 4
 
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
+    def kernel(self) -> Kernel:
+        """``torch.lstm``."""
+        return torch.lstm
+
+    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        hidden, memory = torch.lstm_cell(inputs, state, *weights)
+        hidden, memory = torch.lstm_cell(inputs, (hidden, state[1]), *weights)
         return hidden, memory
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit (Cho et al. 2014), with the reset gate after the matrix product as torch has it.
+    """Gated recurrent unit (Cho et al. 2014), on torch's kernels.
 
-    The update gate z keeps the old state, the reset gate r decides how much of it the new content sees::
+    The update gate z keeps the old state, the reset gate r decides how much of it the new content n sees;
+    ``GRUReference`` computes by these equations, gate by gate::
 
-        r, z = sigmoid(W x + U h + b);  n = tanh(W x + b + r * (U h + b'))
-        h = (1 - z) * n + z * h
+        r, z = sigmoid(W x + b + U h + b');  n = tanh(W x + b + r * (U h + b'))
+        h' = (1 - z) * n + z * h
+
+    In the paper the reset gate falls on the state before the matrix product, ``U (r * h)``, as in ``GRUCho``; torch
+    and cuDNN let it fall on the product, so that all three products of h can be taken at once.
     """
 
-    kernel_class = nn.GRU
     state_parts = 1
+    gates = 3
 
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
+    def kernel(self) -> Kernel:
+        """``torch.gru``."""
+        return torch.gru
+
+    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        return (torch.gru_cell(inputs, state[0], *weights),)
+        after = torch.gru_cell(inputs, hidden, *weights)
+        if hidden is state[0]:
+            return (after,)
+        # torch kept z * (thinned h); what is kept is h itself, or dropout would empty it position by position.
+        weight_ih, weight_hh, bias_ih, bias_hh = (weight.chunk(3)[1] for weight in weights)
+        from_input = nn.functional.linear(inputs, weight_ih, bias_ih)
+        update = torch.sigmoid(from_input + nn.functional.linear(hidden, weight_hh, bias_hh))
+        return (after + update * (state[0] - hidden),)
 
 
 class RNN(Recurrent):
-    """Plain recurrent network (Elman 1990): ``h = tanh(W x + U h + b)``."""
+    """Plain recurrent network (Elman 1990), on torch's kernels: ``h' = tanh(W x + b + U h + b')``.
 
-    kernel_class = nn.RNN
+    Args:
+        nonlinearity: ``tanh`` or ``relu`` (Le, Jaitly & Hinton 2015).
+        input_size, hidden_size, num_layers, bidirectional, dropout, variational_dropout, residual: as in ``Recurrent``.
+    """
+
     state_parts = 1
+    gates = 1
 
-    def cell(self, inputs: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
+    def __init__(
+        self,
+        input_size: int,
+        *,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        variational_dropout: float = 0.0,
+        residual: bool = False,
+        nonlinearity: str = "tanh",
+    ) -> None:
+        super().__init__(
+            input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            variational_dropout=variational_dropout,
+            residual=residual,
+        )
+        if nonlinearity not in RNN_KERNELS:
+            raise InputError(f"nonlinearity={nonlinearity} is unknown; give tanh or relu")
+        self.nonlinearity = nonlinearity
+
+    def kernel(self) -> Kernel:
+        """``torch.rnn_tanh`` or ``torch.rnn_relu``."""
+        return RNN_KERNELS[self.nonlinearity][0]
+
+    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        return (torch.rnn_tanh_cell(inputs, state[0], *weights),)
+        return (RNN_KERNELS[self.nonlinearity][1](inputs, hidden, *weights),)

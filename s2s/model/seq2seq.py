@@ -1,17 +1,20 @@
 """The whole model, and the one function that derives every size which follows from another."""
 
 from collections.abc import Callable
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.bridge import Bridge
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
-from s2s.model.embedding import Embedding
+from s2s.model.embedding import Embedding, EmbeddingDropout
 from s2s.model.encoder import Encoder
 from s2s.model.readout import Readout
 from s2s.model.recurrent import Recurrent
+from s2s.model.window import Window
 from s2s.text.batching import Batch, Sequences
 from s2s.text.tokenizer import BOS
 
@@ -26,7 +29,7 @@ class Seq2Seq(nn.Module):
     Args:
         encoder, bridge, decoder, readout: the parts.
         embedding: target embedding (V, E).
-        dropout: probability to drop a unit of the target embeddings.
+        dropout: of the target embeddings.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Seq2Seq(nn.Module):
         decoder: Decoder,
         readout: Readout,
         embedding: Embedding,
-        dropout: float = 0.0,
+        dropout: EmbeddingDropout,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -45,7 +48,7 @@ class Seq2Seq(nn.Module):
         self.decoder = decoder
         self.readout = readout
         self.embedding = embedding
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
     def start(self, source: Sequences) -> tuple[DecoderState, Memory]:
         """Read the source: the state before the first target token, one row per sentence, and the memory."""
@@ -56,8 +59,13 @@ class Seq2Seq(nn.Module):
         """Write one target position, given the tokens before it, (N,)."""
         return self.decoder.step(self.dropout(self.embedding(tokens)), state, memory)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def forward(self, batch: Batch, *, truth: float = 1.0) -> tuple[Tensor, Tensor]:
         """Write the batch's targets by teacher forcing.
+
+        Args:
+            batch: sources and targets.
+            truth: probability, at each position, to read the true token before it; the model's own draw is read
+                otherwise (scheduled sampling, Bengio et al. 2015, section 2.4).
 
         Returns:
             features (B, T, R), from which ``readout.weight`` and ``readout.bias`` make the scores of the vocabulary,
@@ -67,8 +75,29 @@ class Seq2Seq(nn.Module):
             raise InputError("teacher forcing needs targets, got a batch of sources alone; give both sides")
         state, memory = self.start(batch.source)
         before = nn.functional.pad(batch.target.ids[:, :-1], (1, 0), value=BOS)
-        outputs, attention = self.decoder(self.dropout(self.embedding(before)), state, memory)
+        if truth < 1:
+            outputs, attention = self._write_with_draws(before, state, memory, truth)
+        else:
+            outputs, attention = self.decoder(self.dropout(self.embedding(before)), state, memory)
         return self.readout.features(outputs), attention
+
+    def _write_with_draws(
+        self, before: Tensor, state: DecoderState, memory: Memory, truth: float
+    ) -> tuple[Tensor, Tensor]:
+        """Write targets of which some tokens are the model's own: ids (B, T) -> outputs (B, T, O), attention (B, T, S).
+
+        No gradient goes through a draw.
+        """
+        drawn, outputs, attention = before[:, 0], [], []
+        for position, true in enumerate(before.unbind(dim=1)):
+            is_true = torch.rand(true.shape, device=true.device) < truth
+            step = self.step(torch.where(is_true, true, drawn) if position else true, state, memory)
+            with torch.no_grad():
+                drawn = self.readout.log_probs(self.readout.features(step.output)).exp().multinomial(1)[:, 0]
+            state = step.state
+            outputs.append(step.output)
+            attention.append(step.attention)
+        return torch.stack(outputs, dim=1), torch.stack(attention, dim=1)
 
 
 def build_seq2seq(
@@ -76,18 +105,25 @@ def build_seq2seq(
     source_vocabulary: int,
     target_vocabulary: int,
     rnn: Callable[..., Recurrent],
+    encoder_rnn: Callable[..., Recurrent] | None,
     attention: Callable[..., Attention],
+    window: Callable[..., Window],
     bridge: Callable[..., Bridge],
     decoder: Callable[..., Decoder],
     readout: Callable[..., Readout],
     embedding_size: int,
     hidden_size: int,
     encoder_size: int | None,
+    feature_size: int | None,
     num_layers: int,
     encoder_layers: int | None,
     decoder_layers: int | None,
+    forward_layers: int,
     bidirectional: bool,
+    reverse_source: bool,
     dropout: float,
+    source_word_dropout: float,
+    target_word_dropout: float,
     share_embeddings: bool,
     tie_readout: bool,
 ) -> Seq2Seq:
@@ -95,14 +131,19 @@ def build_seq2seq(
 
     Args:
         source_vocabulary, target_vocabulary: numbers of pieces, V.
-        rnn, attention, bridge, decoder, readout: how to make the parts, given their sizes.
+        rnn, attention, window, bridge, decoder, readout: how to make the parts, given their sizes.
+        encoder_rnn: how to make the encoder's layers, where its cell is another than the decoder's; None for ``rnn``.
         embedding_size: E.
         hidden_size: width of the decoder state, H.
         encoder_size: width of the encoder states, D, both directions together; None for H.
+        feature_size: width of the features before the vocabulary, R; None for E where the readout is tied, else for H.
         num_layers: number of layers, of the encoder and of the decoder where they have none of their own.
         encoder_layers, decoder_layers: numbers of layers, L.
+        forward_layers: encoder layers above these that read forward alone.
         bidirectional: whether the encoder reads in both directions.
+        reverse_source: whether the encoder reads from the end of the sentence.
         dropout: probability to drop a unit of embeddings, between layers, and of readout features.
+        source_word_dropout, target_word_dropout: probability to drop a word.
         share_embeddings: one embedding for source and target; needs one vocabulary.
         tie_readout: the readout's words are the target embedding (Press & Wolf 2017); features are then E wide.
 
@@ -111,7 +152,20 @@ def build_seq2seq(
     """
     directions = 2 if bidirectional else 1
     encoder_size = hidden_size if encoder_size is None else encoder_size
-    _check_sizes(embedding_size, hidden_size, encoder_size, directions, dropout)
+    if feature_size is None:
+        feature_size = embedding_size if tie_readout else hidden_size
+    _check_sizes(
+        {"embedding": embedding_size, "hidden": hidden_size, "encoder": encoder_size, "feature": feature_size},
+        directions=directions,
+    )
+    _check_probabilities(
+        dropout=dropout, source_word_dropout=source_word_dropout, target_word_dropout=target_word_dropout
+    )
+    if tie_readout and feature_size != embedding_size:
+        raise InputError(
+            f"a tied readout has the embedding's width, got model.feature_size={feature_size} and "
+            f"model.embedding_size={embedding_size}; make them equal or set model.tie_readout=false"
+        )
     if share_embeddings and source_vocabulary != target_vocabulary:
         raise InputError(
             f"model.share_embeddings needs one vocabulary, got {source_vocabulary} source and {target_vocabulary} "
@@ -119,16 +173,25 @@ def build_seq2seq(
         )
     source_embedding = Embedding(source_vocabulary, embedding_size)
     target_embedding = source_embedding if share_embeddings else Embedding(target_vocabulary, embedding_size)
-    encoder_recurrent = rnn(
-        embedding_size,
-        hidden_size=encoder_size // directions,
-        num_layers=num_layers if encoder_layers is None else encoder_layers,
-        bidirectional=bidirectional,
-        dropout=dropout,
+    encoder_rnn = encoder_rnn or rnn
+    encoder = Encoder(
+        source_embedding,
+        dropout=EmbeddingDropout(units=dropout, words=source_word_dropout),
+        recurrent=encoder_rnn(
+            embedding_size,
+            hidden_size=encoder_size // directions,
+            num_layers=num_layers if encoder_layers is None else encoder_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+        ),
+        upper=encoder_rnn(encoder_size, hidden_size=encoder_size, num_layers=forward_layers, dropout=dropout)
+        if forward_layers
+        else None,
+        reverse=reverse_source,
     )
     built_decoder = decoder(
         rnn=rnn,
-        attention=attention,
+        attention=partial(attention, window=window(hidden_size)),
         embedding_size=embedding_size,
         hidden_size=hidden_size,
         memory_size=encoder_size,
@@ -137,30 +200,35 @@ def build_seq2seq(
     )
     built_readout = readout(
         built_decoder.output_size,
-        feature_size=embedding_size if tie_readout else hidden_size,
+        feature_size=feature_size,
         vocabulary_size=target_vocabulary,
         dropout=dropout,
         weight=target_embedding.weight if tie_readout else None,
     )
     return Seq2Seq(
-        encoder=Encoder(source_embedding, recurrent=encoder_recurrent, dropout=dropout),
-        bridge=bridge(encoder_recurrent, decoder=built_decoder.recurrent),
+        encoder=encoder,
+        bridge=bridge(encoder, decoder=built_decoder),
         decoder=built_decoder,
         readout=built_readout,
         embedding=target_embedding,
-        dropout=dropout,
+        dropout=EmbeddingDropout(units=dropout, words=target_word_dropout),
     )
 
 
-def _check_sizes(embedding: int, hidden: int, encoder: int, directions: int, dropout: float) -> None:
+def _check_sizes(sizes: dict[str, int], *, directions: int) -> None:
     """Raise an InputError for a size that cannot be built."""
-    for name, size in (("embedding", embedding), ("hidden", hidden), ("encoder", encoder)):
+    for name, size in sizes.items():
         if size < 1:
             raise InputError(f"model.{name}_size={size} is no width; give 1 or more")
-    if encoder % directions:
+    if sizes["encoder"] % directions:
         raise InputError(
-            f"model.encoder_size={encoder} cannot be shared by two directions; give an even number or set "
+            f"model.encoder_size={sizes['encoder']} cannot be shared by two directions; give an even number or set "
             "model.bidirectional=false"
         )
-    if not 0 <= dropout < 1:
-        raise InputError(f"model.dropout={dropout} is no probability below 1; give a number from 0 to 0.9")
+
+
+def _check_probabilities(**probabilities: float) -> None:
+    """Raise an InputError for a dropout that is none."""
+    for name, probability in probabilities.items():
+        if not 0 <= probability < 1:
+            raise InputError(f"model.{name}={probability} is no probability below 1; give a number from 0 to 0.9")

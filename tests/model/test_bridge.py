@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from tiny_models import CELLS, assert_same
+from tiny_models import CELLS, SOURCES, assert_same, model_of, padded, tiny_model
 
 from s2s.errors import InputError
-from s2s.model.bridge import CopyBridge, LinearBridge, ZeroBridge
+from s2s.model.attention import NoAttention
+from s2s.model.bridge import CopyBridge, LinearBridge, MeanBridge, ZeroBridge
 from s2s.model.encoder import Encoded
 from s2s.model.recurrent import GRU, LSTM, RNN
 
-BRIDGES = [ZeroBridge, CopyBridge, LinearBridge]
+BRIDGES = [ZeroBridge, CopyBridge, LinearBridge, MeanBridge]
 
 
 def layers(cell, num_layers=1, width=4, bidirectional=False):
@@ -70,12 +71,42 @@ def test_a_decoder_with_more_parts_than_the_encoder_takes_both_from_h(cell):
     assert_same(CopyBridge(encoder, decoder=layers(LSTM))(before), (before.final[0], before.final[0]))
 
 
+@pytest.mark.parametrize(("cell", "layers_of_decoder"), [(LSTM, 1), (LSTM, 3), (GRU, 2)])
+@pytest.mark.parametrize("encoder_cell", [LSTM, GRU])
+def test_the_mean_bridge_maps_the_mean_over_real_words_for_every_layer(encoder_cell, cell, layers_of_decoder):
+    model = tiny_model(
+        rnn=cell, encoder_rnn=encoder_cell, bridge=MeanBridge, encoder_size=8, decoder_layers=layers_of_decoder
+    )
+    encoded = model.encoder(padded(SOURCES, 2))
+    state = model.bridge(encoded)
+    assert len(state) == len(model.bridge.maps) == cell.state_parts
+    for number, (part, project) in enumerate(zip(state, model.bridge.maps, strict=True)):
+        weight, bias = (parameter.detach().numpy() for parameter in project.parameters())
+        for row, source in enumerate(SOURCES):
+            mean = encoded.values[row, : len(source)].detach().numpy().mean(axis=0)
+            mapped = (weight @ mean + bias).reshape(layers_of_decoder, 6)
+            expected = mapped if number else np.tanh(mapped)
+            np.testing.assert_allclose(part[row].detach(), expected, rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("bridge", BRIDGES)
-def test_a_first_state_can_be_scanned_from(bridge):
-    encoder, decoder = layers(LSTM, num_layers=2), layers(LSTM, num_layers=3)
+@pytest.mark.parametrize(("encoder_cell", "decoder_cell"), [(LSTM, LSTM), (LSTM, GRU), (GRU, LSTM), (RNN, GRU)])
+@pytest.mark.parametrize(("low", "deep"), [(1, 1), (1, 3), (2, 3), (3, 1)])
+def test_a_first_state_can_be_scanned_from(bridge, encoder_cell, decoder_cell, low, deep):
+    encoder, decoder = layers(encoder_cell, num_layers=low), layers(decoder_cell, num_layers=deep)
     state = bridge(encoder, decoder=decoder).double()(encoded(encoder))
+    assert [part.shape for part in state] == [(2, deep, 4)] * decoder.state_parts
     outputs, _ = decoder.scan(torch.zeros(2, 1, 3, dtype=torch.float64), state=state)
     assert outputs.shape == (2, 1, 4)
+
+
+@pytest.mark.parametrize("bridge", [CopyBridge, LinearBridge, MeanBridge])
+def test_the_source_comes_through(bridge):
+    model = model_of("sutskever", bridge=bridge, attention=NoAttention, num_layers=2)
+    (one, _), (other, _) = (model.start(padded([source])) for source in ([4, 5, 3], [4, 6, 3]))
+    assert len(one.rnn) == 2
+    for part, changed in zip(one.rnn, other.rnn, strict=True):
+        assert (part - changed).abs().amin() > 1e-9
 
 
 def test_a_copy_between_unequal_widths_is_refused():

@@ -1,68 +1,42 @@
-"""Recurrent layers: the equations, one way of reading and the other, and padding that is never read."""
+"""Stacks of recurrent layers: what is the same for every cell, from dropout to padding that is never read."""
 
-import numpy as np
+import warnings
+
 import pytest
 import torch
-from tiny_models import CELLS, assert_same
+from tiny_models import assert_same
+from tiny_recurrent import CELLS, first_state, inputs, some_masks, stack
 
 from s2s.errors import InputError
-from s2s.model.recurrent import GRU, LSTM, RNN
+from s2s.model.layer_scan import scan_by_kernel
 
 every_cell = pytest.mark.parametrize("cell", CELLS)
+with_and_without_residual = pytest.mark.parametrize("residual", [False, True])
 
 
-def stack(cell, **options):
-    torch.manual_seed(5)
-    return cell(3, hidden_size=4, **options).double()
+def zero_state(recurrent, rows):
+    return tuple(torch.zeros_like(part) for part in first_state(recurrent, rows))
 
 
-def inputs(*shape):
-    return torch.randn(*shape, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(7))
-
-
-def first_state(recurrent, rows):
-    random = torch.Generator().manual_seed(9)
-    shape = (rows, recurrent.num_layers, recurrent.hidden_size)
-    return tuple(torch.randn(shape, dtype=torch.float64, generator=random) for _ in range(recurrent.state_parts))
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def lstm_equations(x, w, u, b, d, h, c):
-    i, f, g, o = np.split(w @ x + b + u @ h + d, 4)
-    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-    return sigmoid(o) * np.tanh(c), c
-
-
-def gru_equations(x, w, u, b, d, h):
-    (xr, xz, xn), (hr, hz, hn) = np.split(w @ x + b, 3), np.split(u @ h + d, 3)
-    z = sigmoid(xz + hz)
-    return ((1 - z) * np.tanh(xn + sigmoid(xr + hr) * hn) + z * h,)
-
-
-def rnn_equations(x, w, u, b, d, h):
-    return (np.tanh(w @ x + b + u @ h + d),)
-
-
-@pytest.mark.parametrize(("cell", "equations"), [(LSTM, lstm_equations), (GRU, gru_equations), (RNN, rnn_equations)])
-def test_a_step_is_the_equations_written_out(cell, equations):
-    recurrent = stack(cell)
-    state, x = first_state(recurrent, 2), inputs(2)
-    output, after = recurrent.step(x, state)
-    weights = [weight.detach().numpy() for weight in recurrent.kernel.all_weights[0]]
-    for row in range(2):
-        expected = equations(x[row].numpy(), *weights, *(part[row, 0].numpy() for part in state))
-        np.testing.assert_allclose(output[row].detach(), expected[0], rtol=1e-12)
-        for part, value in zip(after, expected, strict=True):
-            np.testing.assert_allclose(part[row, 0].detach(), value, rtol=1e-12)
+def single_layer(recurrent, layer, **options):
+    """A stack of its own made of one layer of another."""
+    suffix = f"_l{layer}"
+    weights = {name: weight for name, weight in recurrent.state_dict().items() if suffix in name}
+    alone = type(recurrent)(
+        weights[f"weight_ih{suffix}"].shape[1],
+        hidden_size=recurrent.hidden_size,
+        **{name: getattr(recurrent, name) for name in ("nonlinearity", "transitions") if hasattr(recurrent, name)},
+        **options,
+    ).double()
+    alone.load_state_dict({name.replace(suffix, "_l0"): weight for name, weight in weights.items()})
+    return alone.eval()
 
 
 @every_cell
-@pytest.mark.parametrize("layers", [1, 2])
-def test_steps_are_the_scan(cell, layers):
-    recurrent = stack(cell, num_layers=layers)
+@pytest.mark.parametrize("layers", [1, 3])
+@with_and_without_residual
+def test_steps_are_the_scan(cell, layers, residual):
+    recurrent = stack(cell, num_layers=layers, residual=residual)
     x, state = inputs(3, 5), first_state(recurrent, 3)
     outputs, final = recurrent.scan(x, state=state)
     for position in range(5):
@@ -72,35 +46,53 @@ def test_steps_are_the_scan(cell, layers):
 
 
 @every_cell
-def test_a_scan_starts_from_zeros_where_no_state_is_given(cell):
-    recurrent = stack(cell)
-    zeros = tuple(torch.zeros_like(part) for part in first_state(recurrent, 2))
+@with_and_without_residual
+def test_steps_with_masks_handed_on_are_the_scan_under_the_same_masks(cell, residual):
+    recurrent = stack(cell, num_layers=3, residual=residual, variational_dropout=0.5).train()
+    torch.manual_seed(19)
+    x, state = inputs(3, 5), recurrent.start(first_state(recurrent, 3))
+    masks = state[recurrent.state_parts :]
+    outputs, final = recurrent.scan(x, state=state)
+    for position in range(5):
+        output, state = recurrent.step(x[:, position], state)
+        assert_same(output, outputs[:, position])
+    assert_same(state, (*final, *masks))
+
+
+@every_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_scan_starts_from_zeros_where_no_state_is_given(cell, bidirectional):
+    recurrent = stack(cell, num_layers=2, bidirectional=bidirectional)
+    zeros = zero_state(recurrent, 2)
     assert_same(recurrent.scan(inputs(2, 3)), recurrent.scan(inputs(2, 3), state=zeros))
 
 
 @every_cell
 @pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("layers", [1, 2])
-def test_padding_is_never_read(cell, bidirectional, layers):
-    recurrent = stack(cell, num_layers=layers, bidirectional=bidirectional)
+@pytest.mark.parametrize(("layers", "residual"), [(1, False), (2, False), (2, True)])
+def test_padding_is_never_read(cell, bidirectional, layers, residual):
+    recurrent = stack(cell, num_layers=layers, bidirectional=bidirectional, residual=residual)
     x, lengths = inputs(3, 6), [2, 5, 1]
     for row, length in enumerate(lengths):
         x[row, length:] = torch.nan
-    outputs, final = recurrent.scan(x, lengths=torch.tensor(lengths))
+    outputs, final = recurrent.scan(x.requires_grad_(), lengths=torch.tensor(lengths))
     for row, length in enumerate(lengths):
         alone, alone_final = recurrent.scan(x[row : row + 1, :length])
         assert_same(outputs[row : row + 1, :length], alone)
         assert_same(tuple(part[row : row + 1] for part in final), alone_final)
         assert (outputs[row, length:] == 0).all()
+    sum(part.sum() for part in (outputs, *final)).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in recurrent.parameters())
+    for row, length in enumerate(lengths):
+        assert x.grad[row, :length].isfinite().all()
+        assert (x.grad[row, length:] == 0).all()
 
 
 @every_cell
 def test_the_second_direction_reads_from_the_end(cell):
-    recurrent = stack(cell, bidirectional=True)
-    backward = stack(cell)
-    backward.kernel.load_state_dict(
-        {name: getattr(recurrent.kernel, f"{name}_reverse") for name in backward.kernel.state_dict()}
-    )
+    recurrent, backward = stack(cell, bidirectional=True), stack(cell)
+    weights = recurrent.state_dict()
+    backward.load_state_dict({name: weights[f"{name}_reverse"] for name in backward.state_dict()})
     x = inputs(2, 4)
     outputs, final = recurrent.scan(x)
     expected, expected_final = backward.scan(x.flip(1))
@@ -112,12 +104,12 @@ def test_the_second_direction_reads_from_the_end(cell):
 def test_dropout_falls_between_layers_and_in_training_alone(cell):
     whole, dropped = stack(cell, num_layers=2), stack(cell, num_layers=2, dropout=1.0)
     x, state = inputs(2), first_state(whole, 2)
-    assert_same(dropped.eval().step(x, state), whole.step(x, state))
+    assert_same(dropped.step(x, state), whole.step(x, state))
     assert_same(dropped.scan(x[:, None], state=state), whole.scan(x[:, None], state=state))
     dropped.train()
     output, after = dropped.step(x, state)
-    upper = whole.cell(torch.zeros_like(output), tuple(p[:, 1] for p in state), whole.kernel.all_weights[1])
-    assert_same(output, upper[0])
+    upper, _ = single_layer(whole, 1).step(torch.zeros_like(output), tuple(part[:, 1:] for part in state))
+    assert_same(output, upper)
     assert_same(after[0][:, 0], whole.step(x, state)[1][0][:, 0])
     assert_same(dropped.scan(x[:, None], state=state), (output[:, None], after))
 
@@ -130,6 +122,144 @@ def test_one_layer_has_nothing_between_layers_to_drop(cell):
 
 
 @every_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_residual_layer_adds_its_input_to_its_output_and_keeps_its_own_state(cell, bidirectional):
+    recurrent = stack(cell, num_layers=3, bidirectional=bidirectional, residual=True)
+    lengths, finals = torch.tensor([4, 2]), []
+    x = inputs(2, 4)
+    outputs, final = recurrent.scan(x, lengths=lengths)
+    for layer in range(3):
+        above, state = single_layer(recurrent, layer, bidirectional=bidirectional).scan(x, lengths=lengths)
+        x = above + x if layer else above
+        finals.append(state)
+    assert_same(outputs, x)
+    assert_same(final, tuple(torch.cat(parts, dim=1) for parts in zip(*finals, strict=True)))
+
+
+@every_cell
+def test_no_dropout_falls_on_the_residual_path(cell):
+    recurrent = stack(cell, num_layers=2, residual=True, dropout=1.0).train()
+    x, state = inputs(2), first_state(recurrent, 2)
+    output, after = recurrent.step(x, state)
+    assert_same(output, after[0][:, 0] + after[0][:, 1])
+
+
+def test_masks_drop_a_share_of_the_units_and_scale_the_others():
+    recurrent = CELLS["lstm"](3, hidden_size=50, num_layers=2, variational_dropout=0.2)
+    state = zero_state(recurrent, 100)
+    torch.manual_seed(23)
+    *parts, of_state, passed_up = recurrent.start(state)
+    assert_same(tuple(parts), state)
+    for mask in (of_state, passed_up):
+        assert mask.shape == (100, 2, 50)
+        assert_same(mask.unique(), torch.tensor([0.0, 1.25], dtype=mask.dtype))
+        assert 0.17 < (mask == 0).double().mean() < 0.23
+    assert not torch.equal(of_state, passed_up)
+
+
+@every_cell
+def test_a_sequence_begins_with_masks_in_training_alone_and_only_where_they_are_asked_for(cell):
+    recurrent = stack(cell, variational_dropout=0.5)
+    state = first_state(recurrent, 2)
+    assert recurrent.start(state) is state
+    assert len(recurrent.train().start(state)) == len(state) + 2
+    assert stack(cell).train().start(state) is state
+    x = inputs(2, 3)
+    assert_same(recurrent.eval().scan(x), stack(cell).scan(x))
+
+
+@every_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_scan_without_a_state_draws_masks_of_its_own_for_every_sequence(cell, bidirectional):
+    recurrent = stack(cell, num_layers=2, bidirectional=bidirectional, variational_dropout=0.5).train()
+    x = inputs(1, 4).expand(3, 4, 3)
+    torch.manual_seed(29)
+    outputs, final = recurrent.scan(x, lengths=torch.tensor([4, 4, 4]))
+    assert not torch.allclose(outputs[0], outputs[1])
+    assert len(final) == recurrent.state_parts
+    torch.manual_seed(29)
+    assert_same(recurrent.scan(x, state=recurrent.start(zero_state(recurrent, 3))), (outputs, final))
+    assert not torch.allclose(recurrent.scan(x)[0], outputs)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "rnn_reference", "lstm", "lstm_reference", "lstm_layernorm"])
+def test_a_unit_that_is_dropped_is_dropped_at_every_position(cell):
+    """Where all of h is dropped nothing is known of the position before, at any position, but by the LSTM's memory."""
+    recurrent = stack(cell)
+    x, state = inputs(2, 4), first_state(recurrent, 2)
+    ones = torch.ones_like(state[0])
+    _, *memory = recurrent.scan(x, state=(*state, 0 * ones, ones))[1]
+    other = (state[0] + 1, *state[1:])
+    outputs, _ = recurrent.scan(x, state=(*state, 0 * ones, ones))
+    assert_same(recurrent.scan(x, state=(*other, 0 * ones, ones))[0], outputs)
+    if not memory:
+        for position in range(4):
+            alone, _ = recurrent.scan(x[:, position : position + 1], state=(*state, 0 * ones, ones))
+            assert_same(alone[:, 0], outputs[:, position])
+    assert not torch.allclose(recurrent.scan(x, state=(*other, ones, ones))[0], outputs)
+
+
+@pytest.mark.parametrize("cell", ["gru", "gru_reference", "gru_cho"])
+def test_an_open_update_gate_keeps_the_state_under_any_mask(cell):
+    recurrent = stack(cell)
+    with torch.no_grad():
+        recurrent.bias_ih_l0[4:8] = 60
+    state = first_state(recurrent, 2)
+    outputs, _ = recurrent.scan(inputs(2, 30), state=(*state, *some_masks(recurrent, 2)))
+    assert_same(outputs, state[0].expand(2, 30, 4))
+
+
+@every_cell
+def test_variational_dropout_takes_the_place_of_dropout_between_layers(cell):
+    both = stack(cell, num_layers=2, dropout=1.0, variational_dropout=0.5).train()
+    x, state = inputs(2, 3), first_state(both, 2)
+    state = (*state, *some_masks(both, 2))
+    assert_same(both.scan(x, state=state), stack(cell, num_layers=2).scan(x, state=state))
+    nothing_passes = (*state[:-1], torch.zeros_like(state[-1]))
+    assert not torch.allclose(both.scan(x, state=nothing_passes)[0], both.scan(x, state=state)[0])
+
+
+@every_cell
+def test_layers_run_under_autocast(cell):
+    recurrent, lengths = stack(cell, num_layers=2, bidirectional=True, residual=True).float(), torch.tensor([4, 2])
+    x = inputs(2, 4).float()
+    expected, _ = recurrent.scan(x, lengths=lengths)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs, _ = recurrent.scan(x, lengths=lengths)
+    torch.testing.assert_close(outputs.float(), expected, rtol=0, atol=0.05)
+
+
+@every_cell
 def test_no_layer_is_refused(cell):
     with pytest.raises(InputError, match="of 0 layers cannot be built; set num_layers to 1 or more"):
         stack(cell, num_layers=0)
+
+
+@every_cell
+@pytest.mark.parametrize("probability", [-0.1, 1.0])
+def test_dropping_every_unit_or_fewer_than_none_is_refused(cell, probability):
+    message = f"variational_dropout={probability} is no probability below 1; give a number from 0 to 0.9"
+    with pytest.raises(InputError, match=message):
+        stack(cell, variational_dropout=probability)
+
+
+class OnGPU(torch.Tensor):
+    """A tensor that says it lies on a GPU."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize(("on_gpu", "heard"), [(True, ["of another kind"]), (False, ["scattered", "of another kind"])])
+def test_cudnns_warning_of_scattered_weights_and_no_other_is_kept_back(on_gpu, heard):
+    texts = {"RNN module weights are not part of single contiguous chunk of memory": "scattered"}
+
+    def kernel(x, state, *_):
+        for text in (*texts, "of another kind"):
+            warnings.warn(text, stacklevel=1)
+        return x, state
+
+    x, state = inputs(1, 2), torch.zeros(1, 3)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scan_by_kernel(kernel, x.as_subclass(OnGPU) if on_gpu else x, (state,), [state] * 4, None)
+    assert [texts.get(str(warning.message), str(warning.message)) for warning in caught] == heard

@@ -4,20 +4,56 @@ from functools import partial
 
 import torch
 
-from s2s.model.attention import AdditiveAttention, ConcatAttention, DotAttention, GeneralAttention, ScaledDotAttention
+from s2s.model.attention import (
+    AdditiveAttention,
+    ConcatAttention,
+    DotAttention,
+    GeneralAttention,
+    NoAttention,
+    NormalisedAdditiveAttention,
+    ScaledDotAttention,
+)
 from s2s.model.bridge import LinearBridge
 from s2s.model.decoder import BahdanauDecoder, LuongDecoder
-from s2s.model.readout import LinearReadout, MaxoutReadout
+from s2s.model.decoder_conditional import ConditionalDecoder
+from s2s.model.decoder_gnmt import GNMTDecoder
+from s2s.model.decoder_unattended import ChoDecoder, SutskeverDecoder
+from s2s.model.multihead_attention import MultiHeadAttention
+from s2s.model.position_attention import CoverageAttention, LocationAttention, LocationSensitiveAttention
+from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
 from s2s.model.recurrent import GRU, LSTM, RNN
 from s2s.model.seq2seq import build_seq2seq
+from s2s.model.window import GlobalWindow, LocalMonotonicWindow, LocalPredictiveWindow
 from s2s.text.batching import Batch, Sequences, collate
+from s2s.text.tokenizer import BOS
 
 CELLS = [LSTM, GRU, RNN]
-SCORES = [AdditiveAttention, DotAttention, ScaledDotAttention, GeneralAttention, ConcatAttention]
+# Every attention that looks at something.
+SCORES = [
+    AdditiveAttention,
+    NormalisedAdditiveAttention,
+    DotAttention,
+    ScaledDotAttention,
+    GeneralAttention,
+    ConcatAttention,
+    LocationAttention,
+    LocationSensitiveAttention,
+    CoverageAttention,
+    partial(CoverageAttention, fertility=2.0),
+    partial(MultiHeadAttention, heads=2),
+]
+WINDOWS = [GlobalWindow, partial(LocalMonotonicWindow, width=1), partial(LocalPredictiveWindow, width=2)]
+# Every decoder that takes an attention, and those that take none.
 DECODERS = {
     "bahdanau": {"decoder": BahdanauDecoder, "readout": MaxoutReadout},
     "luong": {"decoder": LuongDecoder},
     "luong without feeding": {"decoder": partial(LuongDecoder, input_feeding=False)},
+    "conditional": {"decoder": ConditionalDecoder, "readout": TanhReadout},
+    "gnmt": {"decoder": GNMTDecoder},
+}
+UNATTENDED = {
+    "sutskever": {"decoder": SutskeverDecoder, "attention": NoAttention},
+    "cho": {"decoder": ChoDecoder, "readout": MaxoutReadout, "attention": NoAttention},
 }
 # Unequal lengths on both sides, EOS = 3 last; the longest source and the longest target are different pairs.
 SOURCES = [[4, 5, 3], [6, 7, 8, 9, 3], [3]]
@@ -31,22 +67,41 @@ def tiny_model(**options):
         "source_vocabulary": 11,
         "target_vocabulary": 13,
         "rnn": LSTM,
+        "encoder_rnn": None,
         "attention": GeneralAttention,
+        "window": GlobalWindow,
         "bridge": LinearBridge,
         "decoder": LuongDecoder,
         "readout": LinearReadout,
         "embedding_size": 4,
         "hidden_size": 6,
         "encoder_size": None,
+        "feature_size": None,
         "num_layers": 1,
         "encoder_layers": None,
         "decoder_layers": None,
+        "forward_layers": 0,
         "bidirectional": True,
+        "reverse_source": False,
         "dropout": 0.0,
+        "source_word_dropout": 0.0,
+        "target_word_dropout": 0.0,
         "share_embeddings": False,
         "tie_readout": False,
     }
     return build_seq2seq(**defaults | options).double().eval()
+
+
+def model_of(decoder, **options):
+    """Build a model with one of the decoders above, by name."""
+    return tiny_model(**(DECODERS | UNATTENDED)[decoder] | options)
+
+
+def name_of(part):
+    """A test's name for a class, or for one with options."""
+    if isinstance(part, partial):
+        return " ".join([part.func.__name__, *map(str, part.keywords)])
+    return part.__name__
 
 
 def padded(sentences, extra=0):
@@ -62,6 +117,23 @@ def batch_of(rows, extra=0):
     """Batch some of the pairs above."""
     source, target = padded([SOURCES[row] for row in rows], extra), padded([TARGETS[row] for row in rows], extra)
     return Batch(source, target, tuple(rows))
+
+
+def embedded(*shape, seed=1):
+    """Draw embeddings, (*shape, E)."""
+    return torch.randn(*shape, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def written(model, batch):
+    """Write targets one step at a time, the state passed from hand to hand."""
+    state, memory = model.start(batch.source)
+    tokens, features, attention = torch.full_like(batch.target.lengths, BOS), [], []
+    for position in batch.target.ids.unbind(dim=1):
+        step = model.step(tokens, state, memory)
+        features.append(model.readout.features(step.output))
+        attention.append(step.attention)
+        tokens, state = position, step.state
+    return torch.stack(features, dim=1), torch.stack(attention, dim=1)
 
 
 def assert_same(actual, expected, tolerance=1e-12):

@@ -1,0 +1,115 @@
+"""Two ways to read whole sequences by one recurrent layer: a loop over the positions, and torch's fused kernels."""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+__all__ = ["Kernel", "reversed_rows", "scan_by_kernel", "scan_by_loop"]
+
+State = tuple[Tensor, ...]
+Kernel = Callable[..., State]
+Update = Callable[[Tensor, State], State]
+
+
+def reversed_rows(rows: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each sequence round and leave its padding where it is: (B, T, …), (B,) or None for T -> (B, T, …)."""
+    if lengths is None:
+        return rows.flip(1)
+    positions = torch.arange(rows.shape[1], device=rows.device)
+    last = lengths[:, None].to(rows.device) - 1
+    order = torch.where(positions <= last, last - positions, positions)
+    return rows[torch.arange(rows.shape[0], device=rows.device)[:, None], order]
+
+
+def scan_by_loop(
+    updates: Sequence[Update], inputs: Tensor, state: State, lengths: Tensor | None
+) -> tuple[Tensor, State]:
+    """Read whole sequences in one direction or both, one position per turn.
+
+    Args:
+        updates: the cell of each direction: (B, I), parts of (B, H) -> parts of (B, H), the output first.
+        inputs: (B, T, I).
+        state: before the first position, parts of (B, H), or (B, 2H) for two directions.
+        lengths: real positions of each sequence, (B,); None for all T.
+
+    Returns:
+        outputs (B, T, H) or (B, T, 2H), zero on padding, and the state after the last position, shaped as before.
+    """
+    ways = []
+    for direction, update in enumerate(updates):
+        own = tuple(part.chunk(len(updates), dim=-1)[direction] for part in state)
+        rows = reversed_rows(inputs, lengths) if direction else inputs
+        outputs, final = _loop(update, rows, own, lengths)
+        ways.append((reversed_rows(outputs, lengths) if direction else outputs, *final))
+    outputs, *both = (torch.cat(parts, dim=-1) for parts in zip(*ways, strict=True))
+    return outputs, tuple(both)
+
+
+def _loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
+    """Read forward: (B, T, I), parts of (B, H) -> outputs (B, T, H), parts of (B, H)."""
+    real = None
+    if lengths is not None:
+        positions = torch.arange(inputs.shape[1], device=inputs.device)
+        real = (positions < lengths[:, None].to(inputs.device))[..., None]
+        inputs = inputs.masked_fill(~real, 0)
+    outputs = []
+    for position, x in enumerate(inputs.unbind(dim=1)):
+        after = update(x, state)
+        if real is not None:
+            # A sequence that has ended keeps its last state.
+            after = tuple(torch.where(real[:, position], *pair) for pair in zip(after, state, strict=True))
+        state = after
+        outputs.append(state[0])
+    stacked = torch.stack(outputs, dim=1)
+    return stacked if real is None else stacked.masked_fill(~real, 0), state
+
+
+def scan_by_kernel(
+    kernel: Kernel, inputs: Tensor, state: State, weights: Sequence[Tensor], lengths: Tensor | None
+) -> tuple[Tensor, State]:
+    """Read whole sequences in one direction or both, in one call.
+
+    Args:
+        kernel: ``torch.lstm``, ``torch.gru``, ``torch.rnn_tanh`` or ``torch.rnn_relu``.
+        inputs: (B, T, I).
+        state: before the first position, parts of (B, H), or (B, 2H) for two directions.
+        weights: four of each direction.
+        lengths: real positions of each sequence, (B,), on the CPU; None for all T.
+
+    Returns:
+        outputs (B, T, H) or (B, T, 2H), zero on padding, and the state after the last position, shaped as before.
+    """
+    directions = len(weights) // 4
+    first = [torch.stack(part.chunk(directions, dim=-1)) for part in state]
+    # Kernels keep for the gradient only what `training` tells them to, though no dropout is theirs here.
+    options = (True, 1, 0.0, torch.is_grad_enabled(), directions == 2)
+    with _silent_about_scattered_weights(on_gpu=inputs.is_cuda):
+        if lengths is None:
+            outputs, *final = kernel(inputs, _state_for_kernel(first), weights, *options, True)
+        else:
+            packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+            first = [part[:, packed.sorted_indices] for part in first]
+            data, *final = kernel(packed.data, packed.batch_sizes, _state_for_kernel(first), weights, *options)
+            outputs, _ = pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=inputs.shape[1])
+            final = [part[:, packed.unsorted_indices] for part in final]
+    return outputs, tuple(torch.cat(part.unbind(), dim=-1) for part in final)
+
+
+def _state_for_kernel(parts: list[Tensor]) -> list[Tensor] | Tensor:
+    """The state as a kernel takes it: a list of h and c, or h itself."""
+    return parts if len(parts) > 1 else parts[0]
+
+
+@contextmanager
+def _silent_about_scattered_weights(*, on_gpu: bool) -> Iterator[None]:
+    """Keep cuDNN from saying that the weights are not one piece of memory; it copies them into one at each call."""
+    if not on_gpu:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        yield
