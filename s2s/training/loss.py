@@ -1,14 +1,31 @@
-"""Label-smoothed cross-entropy over the vocabulary, without ever holding all scores at once."""
+"""What training lowers: smoothed cross-entropy, never holding all scores at once, and repeated attention."""
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-__all__ = ["smoothed_cross_entropy"]
+__all__ = ["coverage_loss", "smoothed_cross_entropy"]
 
 CHUNK_ROWS = 512
+
+
+def coverage_loss(attention: Tensor, mask: Tensor) -> Tensor:
+    """Sum the attention that goes where attention has gone before: ``Σ_t Σ_s min(a_ts, c_ts)``, ``c_t = Σ_{u<t} a_u``.
+
+    See, Liu & Manning (2017), equations 10, 12 and 13.
+
+    Args:
+        attention: weights of the source at every target position, (B, T, S).
+        mask: real target positions, (B, T).
+
+    Returns:
+        the sum over real target positions, differentiable.
+    """
+    attention = attention.to(torch.promote_types(attention.dtype, torch.float32))
+    coverage = nn.functional.pad(attention[:, :-1].cumsum(dim=1), (0, 0, 1, 0))
+    return torch.minimum(attention, coverage).sum(dim=2)[mask].sum()
 
 
 def smoothed_cross_entropy(

@@ -1,4 +1,4 @@
-"""The training loop: teacher forcing, validation, the best checkpoint, and a state to resume from."""
+"""The training loop: updates, validation, the best checkpoint, and a state to resume from."""
 
 import signal
 import time
@@ -17,10 +17,11 @@ from s2s.report.metrics import bleu, chrf, perplexity
 from s2s.run import Run
 from s2s.text.batching import ParallelIds, SentenceIds, padding_share, plan_batches
 from s2s.training.data import TrainingData
-from s2s.training.loss import smoothed_cross_entropy
+from s2s.training.loss import coverage_loss, smoothed_cross_entropy
 from s2s.training.progress import ProgressDisplay, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
 from s2s.training.schedule import Schedule, stale
+from s2s.training.scheduled_sampling import ScheduledSampling
 from s2s.training.settings import TrainingSettings
 from s2s.translator import Search, Translator
 
@@ -38,11 +39,15 @@ class Trainer:
         model: fresh weights.
         optimizer: makes the optimizer, given the weights.
         schedule: factor on the learning rate.
+        scheduled_sampling: how likely the decoder reads the true token in training.
         search: what validation decodes with, the search that translation will use.
         settings: limits, batches, regularisation.
-        seed: of the batches; dropout follows torch's own generator.
+        seed: of the batches; dropout and sampled tokens follow torch's own generator.
         device: where to compute.
         say: takes each line that the person should read.
+
+    Raises:
+        InputError: an optimizer that cannot be made, or a coverage loss of a model without attention.
     """
 
     def __init__(
@@ -53,6 +58,7 @@ class Trainer:
         model: Seq2Seq,
         optimizer: Callable[..., torch.optim.Optimizer],
         schedule: Schedule,
+        scheduled_sampling: ScheduledSampling,
         search: Search,
         settings: TrainingSettings,
         seed: int,
@@ -61,8 +67,14 @@ class Trainer:
     ) -> None:
         AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=settings.precision)
-        self.run, self.data, self.schedule = run, data, schedule
+        self.run, self.data = run, data
+        self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
+        if settings.coverage_loss and not model.decoder.attention.context_size:
+            raise InputError(
+                f"training.coverage_loss={settings.coverage_loss} needs attention, which this model has none of; set "
+                "training.coverage_loss=0 or choose another model/attention"
+            )
         try:
             self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
         except (TypeError, ValueError) as error:
@@ -134,7 +146,9 @@ class Trainer:
         if state.updates % UPDATES_PER_RECORD == 0:
             line: dict[str, Any] = {"split": "train", "updates": state.updates, "epoch": state.epoch}
             line.update(seconds=round(state.seconds, 1), **state.tally.measured(state.seconds))
-            record({**line, "learning_rate": self.optimizer.param_groups[0]["lr"]})
+            line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+            truth = float(self.scheduled_sampling.truth(state.updates - 1))  # of the update just made
+            record(line if truth == 1 else {**line, "truth": truth})
             state.tally = Tally(since=state.seconds)
 
     def _share(self) -> float:
@@ -181,7 +195,7 @@ class Trainer:
         tokens = int(sum(ids.target.lengths[batch].sum() for batch in group))
         nll = torch.zeros((), device=self.accelerator.device)
         for batch in group:
-            loss, batch_nll = self._loss(ids, batch, self.settings.label_smoothing)
+            loss, batch_nll = self._training_loss(ids, batch)
             self.accelerator.backward(loss / tokens)
             nll += batch_nll
         if self.settings.clip_norm:
@@ -190,16 +204,33 @@ class Trainer:
         self.optimizer.zero_grad()
         return nll, tokens
 
-    def _loss(self, ids: ParallelIds, rows: np.ndarray, smoothing: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """Smoothed loss and negative log-likelihood of a batch, in sum over target tokens."""
+    def _training_loss(self, ids: ParallelIds, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """What an update lowers and the negative log-likelihood of a batch, in sum over target tokens."""
+        truth = self.scheduled_sampling.truth(self.state.updates)
+        return self._loss(
+            ids, rows, truth=truth, smoothing=self.settings.label_smoothing, coverage=self.settings.coverage_loss
+        )
+
+    def _loss(
+        self, ids: ParallelIds, rows: np.ndarray, *, truth: float = 1.0, smoothing: float = 0.0, coverage: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Loss and negative log-likelihood of a batch, in sum over target tokens.
+
+        Args:
+            ids, rows: the pairs of the batch.
+            truth: probability of reading the true token.
+            smoothing: of the cross-entropy.
+            coverage: weight of the coverage loss.
+        """
         batch = ids.batch(rows.tolist()).to(self.accelerator.device)
         assert batch.target is not None
         with self.accelerator.autocast():
-            features, _ = self.model(batch)
+            features, attention = self.model(batch, truth=truth)
             readout, mask = self.translator.model.readout, batch.target.mask
-            return smoothed_cross_entropy(
+            loss, nll = smoothed_cross_entropy(
                 features[mask], readout.weight, readout.bias, batch.target.ids[mask], smoothing=smoothing
             )
+            return (loss + coverage * coverage_loss(attention, mask) if coverage else loss), nll
 
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""
@@ -210,7 +241,7 @@ class Trainer:
         nll = 0.0
         with torch.inference_mode():
             for rows in plan_batches(ids.source.lengths, ids.target.lengths, tokens=settings.batch_tokens):
-                nll += float(self._loss(ids, rows, 0.0)[1])
+                nll += float(self._loss(ids, rows)[1])
         record: dict[str, Any] = {"split": "valid", "updates": state.updates, "epoch": state.epoch}
         record["perplexity"] = perplexity(nll, int(ids.target.lengths.sum())).value
         score, text = -nll, f"perplexity {record['perplexity']:.2f}"

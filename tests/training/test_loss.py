@@ -1,11 +1,12 @@
-"""The loss over the vocabulary: torch's own in value and gradient, whatever the number of chunks."""
+"""The losses: the equations' and torch's own in value and gradient, whatever the number of chunks."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
 from s2s.training import loss as loss_module
-from s2s.training.loss import CHUNK_ROWS, smoothed_cross_entropy
+from s2s.training.loss import CHUNK_ROWS, coverage_loss, smoothed_cross_entropy
 
 every_smoothing = pytest.mark.parametrize("smoothing", [0.0, 0.1])
 
@@ -16,6 +17,18 @@ def example(rows, dtype=torch.float64, requires_grad=True):
     tensors = [torch.randn(shape, dtype=torch.float64, generator=random) for shape in ((rows, 5), (7, 5), (7,))]
     targets = torch.randint(7, (rows,), generator=random)
     return [tensor.to(dtype).requires_grad_(requires_grad) for tensor in tensors], targets
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
+def test_the_smoothed_loss_is_that_of_the_equation(smoothing):
+    (features, weight, bias), targets = example(9, requires_grad=False)
+    expected = 0.0
+    for feature, target in zip(features.numpy(), targets.tolist(), strict=True):
+        powers = np.exp(weight.numpy() @ feature + bias.numpy())
+        log_probs = np.log(powers / powers.sum())
+        expected -= (1 - smoothing) * log_probs[target] + smoothing / len(log_probs) * log_probs.sum()
+    loss, _ = smoothed_cross_entropy(features, weight, bias, targets, smoothing=smoothing)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
 @every_smoothing
@@ -95,3 +108,59 @@ def test_no_rows_have_no_loss():
     loss.backward()
     assert (loss.item(), nll.item()) == (0, 0)
     assert not tensors[1].grad.any()
+
+
+def attention_example():
+    """Attention (3, 4, 5), each row a distribution, and its mask (3, 4) with 4, 2 and 1 real positions."""
+    random = torch.Generator().manual_seed(5)
+    attention = torch.randn(3, 4, 5, dtype=torch.float64, generator=random).softmax(dim=2)
+    return attention, torch.arange(4) < torch.tensor([[4], [2], [1]])
+
+
+def test_repeated_attention_of_two_positions_is_worked_by_hand():
+    attention = torch.tensor([[[0.75, 0.25], [0.5, 0.5]]])
+    # before the second position the coverage is (0.75, 0.25): min(0.5, 0.75) + min(0.5, 0.25)
+    assert coverage_loss(attention, torch.tensor([[True, True]])).item() == 0.75
+    assert coverage_loss(attention, torch.tensor([[True, False]])).item() == 0
+
+
+def test_looking_twice_at_one_word_costs_one_and_at_another_word_nothing():
+    words = torch.eye(3)
+    real = torch.ones(1, 3, dtype=torch.bool)
+    assert coverage_loss(words[[0, 0, 0]][None], real).item() == 2
+    assert coverage_loss(words[[0, 1, 0]][None], real).item() == 1
+    assert coverage_loss(words[[2, 0, 1]][None], real).item() == 0
+
+
+def test_the_coverage_loss_is_that_of_the_equations():
+    attention, mask = attention_example()
+    expected = 0.0
+    for weights, length in zip(attention.numpy(), mask.sum(dim=1).tolist(), strict=True):
+        coverage = np.zeros(weights.shape[1])
+        for row in weights[:length]:
+            expected += np.minimum(row, coverage).sum()
+            coverage += row
+    assert expected > 1
+    assert coverage_loss(attention, mask).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_coverage_loss_of_padding_is_nothing_and_sends_nothing_back():
+    attention, mask = attention_example()
+    spoilt = attention.masked_fill(~mask[:, :, None], 7.0).requires_grad_()
+    loss = coverage_loss(spoilt, mask)
+    loss.backward()
+    assert loss.item() == coverage_loss(attention, mask).item()
+    assert not spoilt.grad[~mask].any()
+    assert spoilt.grad[mask].any()
+
+
+def test_the_gradient_of_the_coverage_loss_is_that_of_small_differences():
+    attention, mask = attention_example()
+    assert torch.autograd.gradcheck(lambda weights: coverage_loss(weights, mask), attention.requires_grad_())
+
+
+def test_narrow_attention_is_summed_in_float32():
+    attention, mask = attention_example()
+    loss = coverage_loss(attention.bfloat16(), mask)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(coverage_loss(attention, mask).item(), rel=1e-2)

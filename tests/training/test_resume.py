@@ -61,6 +61,8 @@ CASES = {
     "with accumulated batches": (["training.accumulation=2"], 5),
     "with a plateau and momentum": (["scheduler=plateau", "optimizer=sgd", "optimizer.momentum=0.9"], 7),
     "with sampled segmentations": (["tokenizer=bpe", "tokenizer.vocabulary_size=40", "tokenizer.sampling=0.3"], 3),
+    "with scheduled sampling": (["scheduled_sampling=inverse_sigmoid", "scheduled_sampling.k=2"], 5),
+    "with a coverage loss": (["training.coverage_loss=1"], 3),
     "with several layers, as Bahdanau": (["model=bahdanau", "model.num_layers=2", "training.batch_tokens=128"], 5),
 }
 

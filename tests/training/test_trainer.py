@@ -221,6 +221,8 @@ def test_clipping_bounds_the_gradient(create_run):
         *(({name: 0}, rf"training\.{name}=0 must be above 0; null switches it off") for name in POSITIVE),
         ({"label_smoothing": 1.0}, r"training\.label_smoothing=1.0 must be from 0 to below 1"),
         ({"label_smoothing": -0.1}, r"training\.label_smoothing=-0.1 must be"),
+        ({"coverage_loss": -0.1}, r"training\.coverage_loss=-0.1 is no weight; give 0 for none, or more"),
+        ({"coverage_loss": math.inf}, r"training\.coverage_loss=inf is no weight"),
         ({"criterion": "ter"}, r"training\.criterion=ter is unknown; expected bleu, chrf or loss"),
         ({"precision": "fp8"}, r"training\.precision=fp8 is unknown; expected"),
     ],
