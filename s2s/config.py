@@ -22,13 +22,26 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from s2s.errors import InputError
 
-__all__ = ["CONF", "build", "command", "compose", "explicit_overrides", "help_text", "quoted", "say"]
+__all__ = [
+    "CONF",
+    "build",
+    "choice_names",
+    "choices_in_words",
+    "command",
+    "compose",
+    "explicit_overrides",
+    "help_text",
+    "quoted",
+    "say",
+]
 
 PACKAGE = Path(__file__).resolve().parent
 # A wheel carries conf/ and data/ inside the package; in a checkout they stand beside it.
 HOME = PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
 CONF = HOME / "conf"
 FUNCTIONS = ("s2s.model.seq2seq.build_seq2seq", "torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD")
+# What words without "=" are to a command that takes some.
+BARE_WORDS = {"compare": "runs"}
 TARGET = re.compile(r"(s2s\.(?:model|search|text|training)\.[a-z_0-9]+)\.([A-Z][A-Za-z0-9]*)")
 
 OmegaConf.register_new_resolver("sample_folder", lambda: str(HOME / "data" / "sample"), replace=True)
@@ -178,6 +191,32 @@ def explicit_overrides(prefix: str = "") -> dict[str, Any]:
     return {key: value for key, value in typed.items() if not prefix or f"{key}.".startswith(f"{prefix}.")}
 
 
+def choices_in_words(group: str) -> list[str]:
+    """What the person chose of a group and in it, each as a short word.
+
+    ``model/rnn=gru model.num_layers=2`` -> ``["luong", "gru", "num_layers2"]``: the group's own choice first, the
+    default one too, then the rest as it was typed; lists are left out.
+    """
+    words = [str(HydraConfig.get().runtime.choices[group])]
+    for key, value in explicit_overrides().items():
+        shown = str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+        choice, _, place = key.partition("@")
+        if choice.startswith(f"{group}/"):
+            words.append(f"{place.rpartition('.')[2]}_{shown}" if place else shown)
+        elif key.startswith(f"{group}.") and not isinstance(value, list | dict):
+            words.append(f"{key.removeprefix(f'{group}.')}{'' if shown[0].isdigit() else '_'}{shown}")
+    return words
+
+
+def choice_names() -> dict[str, str]:
+    """The name of the choice that a ``_target_`` comes from, where no other choice has the same one."""
+    choices: dict[str, list[str]] = {}
+    for path in sorted(CONF.glob("*/**/*.yaml")):
+        for target in re.findall(r"^_target_: (\S+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            choices.setdefault(target, []).append(path.stem)
+    return {target: names[0] for target, names in choices.items() if len(names) == 1}
+
+
 def say(line: str) -> None:
     """Tell the person something that is no result."""
     print(line, file=sys.stderr, flush=True)
@@ -186,14 +225,15 @@ def say(line: str) -> None:
 def command(name: str, task: Callable[[DictConfig], None]) -> None:
     """Run a task with the configuration the command line asks for, jobs of a sweep (``-m``) one after another.
 
+    Words without ``=`` are the list that ``BARE_WORDS`` names for the command.
     A mistake of the person (InputError) ends with one line on stderr and exit code 2, a closed pipe and Ctrl-C
     quietly; a fault of the program keeps its traceback.
     """
-    arguments = [quoted(argument) for argument in sys.argv[1:]]
-    if {"-h", "--help"} & set(arguments):
+    if {"-h", "--help"} & set(sys.argv[1:]):
         print(help_text(name))
         return
-
+    with _people_see_one_line():
+        arguments = [quoted(argument) for argument in _with_bare_words(name, sys.argv[1:])]
     overrides = [text for text in arguments if not text.startswith("-")]
 
     def guarded(config: DictConfig) -> None:
@@ -204,6 +244,18 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra cuts tracebacks and exits by itself
     with _people_see_one_line(), _explained(name, overrides):
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+
+
+def _with_bare_words(name: str, arguments: list[str]) -> list[str]:
+    """Turn the bare words of a command that takes some into one option: ``runs/a`` -> ``runs=['runs/a']``."""
+    option = BARE_WORDS.get(name)
+    bare = [word for word in arguments if option and word and "=" not in word and not word.startswith(("-", "+", "~"))]
+    if not bare:
+        return arguments
+    if any(argument.startswith(f"{option}=") for argument in arguments):
+        raise InputError(f"{bare[0]} and {option}=… are given; give words alone or {option}=[…] alone")
+    listed = ",".join("'" + word.replace("'", r"\'") + "'" for word in bare)
+    return [word for word in arguments if word not in bare] + [f"{option}=[{listed}]"]
 
 
 @contextmanager
@@ -226,10 +278,11 @@ def help_text(name: str) -> str:
     text = (CONF / f"{name}.yaml").read_text(encoding="utf-8")
     composed = re.findall(r"^  - (?:optional )?(\w+): ", text, re.MULTILINE)
     lines = [line for line in text.splitlines() if not re.match("defaults:|  - |.*_target_", line)]
-    lines += ["", "Choices, as group=choice; every line of a chosen file is an option too, as group.option=value:"]
+    if composed:
+        lines += ["", "Choices, as group=choice; every line of a chosen file is an option too, as group.option=value:"]
     for group, choices in _groups().items():
         for choice in choices if group.split("/")[0] in composed else []:
             file = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
-            first = file.replace("# @package _global_\n", "").splitlines()[0]
-            lines.append(f"  {f'{group}={choice}':34}{first.lstrip('# ')}")
+            first = next(line for line in file.splitlines() if not line.startswith("# @package"))
+            lines.append(f"  {f'{group}={choice}':38}{first.lstrip('# ')}")
     return "\n".join(lines)

@@ -7,11 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from s2s.config import build, command, say
 from s2s.errors import InputError
-from s2s.report.alignment import alignment_error_rate, hard_links, merge_pieces, read_links
 from s2s.report.metrics import Score, bleu, chrf, ter
 from s2s.run import Run
 from s2s.text.corpus import Corpus
 from s2s.text.reading import read_lines
+from s2s.training.result import alignment_score
 from s2s.translator import Translator, tell_progress
 
 
@@ -23,7 +23,7 @@ def evaluate(config: DictConfig) -> None:
         raise InputError("hypotheses= and references= go together; give both files, or neither to score a run")
     scores = evaluate_files(config) if config.hypotheses else evaluate_run(config)
     if config.format == "json":
-        named = {score.name: {"value": score.value, "signature": score.signature} for score in scores}
+        named = {score.name: score.as_dict() for score in scores}
         print(json.dumps(named, ensure_ascii=False, indent=1))
     else:
         print("\n".join(str(score) for score in scores))
@@ -49,8 +49,8 @@ def evaluate_run(config: DictConfig) -> list[Score]:
         keep(hypotheses, Path(config.output))
     scores = text_scores(hypotheses, list(pairs["target"]), config.language or corpus.target)
     gold = corpus.alignments(config.data.split)
-    if gold is not None:
-        scores.append(alignment_score(translator, pairs["source"], pairs["target"], gold))
+    if gold is not None and (score := alignment_score(translator, list(pairs["source"]), list(pairs["target"]), gold)):
+        scores.append(score)
     return scores
 
 
@@ -63,21 +63,12 @@ def keep(lines: list[str], path: Path) -> None:
 
 
 def text_scores(hypotheses: list[str], references: list[str], language: str | None) -> list[Score]:
-    """BLEU, chrF and TER."""
+    """BLEU with its confidence interval, chrF and TER."""
     return [
-        bleu(hypotheses, references, language=language),
+        bleu(hypotheses, references, language=language, confidence=True),
         chrf(hypotheses, references),
         ter(hypotheses, references, language=language),
     ]
-
-
-def alignment_score(translator: Translator, sources: list[str], targets: list[str], gold: list[str]) -> Score:
-    """Alignment error rate, in percent, of the attention under forced decoding of the references."""
-    forced = translator.score(sources, targets)
-    merged = [merge_pieces(one.attention, one.source_tokens, one.target_tokens) for one in forced]
-    result = alignment_error_rate((hard_links(one) for one in merged), (read_links(line) for line in gold))
-    signature = f"precision:{100 * result.precision:.1f}|recall:{100 * result.recall:.1f}|sentences:{len(forced)}|words"
-    return Score("AER", 100 * result.error_rate, signature)
 
 
 if __name__ == "__main__":

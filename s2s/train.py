@@ -1,11 +1,12 @@
 """python -m s2s.train: train a translator, score it on the test split and show what it does."""
 
+import re
 import shutil
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from s2s.config import build, command, explicit_overrides, say
+from s2s.config import build, choices_in_words, command, explicit_overrides, say
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
 from s2s.text.corpus import Corpus
@@ -13,7 +14,8 @@ from s2s.training.data import load_training_data
 from s2s.training.result import show_result
 from s2s.training.trainer import Trainer
 
-KEPT = ("seed", "device", "data", "tokenizer", "model", "optimizer", "scheduler", "search", "training")
+KEPT = ["seed", "device", "data", "tokenizer", "model", "optimizer", "scheduler", "scheduled_sampling"]
+KEPT += ["search", "training"]
 
 
 def train(config: DictConfig) -> None:
@@ -30,11 +32,12 @@ def train(config: DictConfig) -> None:
         say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
         raise SystemExit(130)
     if "test" in corpus.splits():
-        pairs = corpus.load("test")
+        pairs, gold = corpus.load("test"), corpus.alignments("test")
         split, sources, references = "test", list(pairs["source"]), list(pairs["target"])
     else:
         split, sources, references = "validation", trainer.data.valid_sources, trainer.data.valid_targets
-    show_result(run, split, sources, references, language=corpus.target, say=say)
+        gold = corpus.alignments("valid") if "valid" in corpus.splits() else None
+    show_result(run, split, sources, references, gold=gold, language=corpus.target, say=say)
 
 
 def prepare(run: Run) -> tuple[Trainer, Corpus]:
@@ -49,6 +52,7 @@ def prepare(run: Run) -> tuple[Trainer, Corpus]:
         model=run.build_model(),
         optimizer=build(config.optimizer),
         schedule=build(config.scheduler),
+        scheduled_sampling=build(config.scheduled_sampling),
         search=build(config.search),
         settings=settings,
         seed=config.seed,
@@ -65,11 +69,11 @@ def _new(config: DictConfig) -> Run:
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise InputError(f"{missing[0]} is not set; give {missing[0]}=… on the command line")
-    model = config.model.decoder._target_.split(".")[-1].removesuffix("Decoder").lower()
-    name = f"{config.data.label}-{config.data.source}-{config.data.target}-{model}"
+    words = [config.data.label, config.data.source, config.data.target, *choices_in_words("model")]
+    name = re.sub(r"[^\w.-]", "_", "-".join(words))
     OmegaConf.resolve(config)
     return Run.create(
-        config.runs_dir, config.name or name, OmegaConf.masked_copy(config, list(KEPT)), exact=config.name is not None
+        config.runs_dir, config.name or name, OmegaConf.masked_copy(config, KEPT), exact=config.name is not None
     )
 
 

@@ -40,7 +40,11 @@ def test_every_command_composes(name):
         ("train", "trainin.steps=3", "trainin.steps is unknown, did you mean training.steps?"),
         ("train", "modle=luong", "modle is unknown, did you mean model?"),
         ("train", "model/atention=dot", "model/atention is unknown, did you mean model/attention?"),
-        ("train", "model=loung", "model=loung is unknown, did you mean luong?; model is one of bahdanau, luong"),
+        (
+            "train",
+            "model=loung",
+            "model=loung is unknown, did you mean luong?; model is one of bahdanau, ",
+        ),
         ("train", "model/attention=generl", "model/attention=generl is unknown, did you mean general?"),
         ("train", "optimizer=adma", "optimizer=adma is unknown, did you mean adam"),
         ("train", "experiment=nope", "experiment=nope is unknown"),

@@ -18,7 +18,8 @@ def test_files_are_scored_with_signatures(s2s, files, tmp_path):
     assert result.returncode == 0, result.stderr
     lines = result.stdout.decode().splitlines()
     assert [line.split(" = ")[0] for line in lines] == ["BLEU", "chrF2", "TER"]
-    assert all(re.search(r" = \d+\.\d\d \(nrefs:1\|.*version:", line) for line in lines)
+    assert re.search(r" = \d+\.\d\d ± \d+\.\d\d \(nrefs:1\|bs:1000\|seed:12345\|.*version:", lines[0])
+    assert all(re.search(r" = \d+\.\d\d \(nrefs:1\|.*version:", line) for line in lines[1:])
     assert result.stderr == b""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hypotheses.txt", "references.txt"]
 
@@ -31,6 +32,8 @@ def test_files_score_what_is_known_by_hand(in_process, files):
     precisions = (6 / 7) * (4 / 5) * (2 / 3) * (1 / 1)
     assert scores["BLEU"]["value"] == pytest.approx(100 * precisions**0.25)
     assert "tok:13a" in scores["BLEU"]["signature"]
+    assert scores["BLEU"]["confidence"] > 0
+    assert "confidence" not in scores["TER"]
 
 
 def test_a_file_against_itself_is_perfect(in_process, files):

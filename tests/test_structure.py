@@ -12,7 +12,7 @@ from s2s.config import CONF, build
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "translate", "evaluate"}
+COMMANDS = {"train", "translate", "evaluate", "compare"}
 GROUND = {"text", "search", "report", "config"}
 # A room imports what is named here, itself and errors: nothing on its own floor or above.
 MAY_IMPORT = {

@@ -1,5 +1,6 @@
 """python -m s2s.train, as a person runs it: what it prints, what it leaves behind, how it stops and goes on."""
 
+import hashlib
 import json
 import re
 import signal
@@ -8,6 +9,8 @@ import sys
 import time
 
 import pytest
+
+from s2s.errors import InputError
 
 
 @pytest.fixture
@@ -51,21 +54,97 @@ def test_nothing_but_runs_is_left_in_the_working_directory(sweep):
     }
 
 
-def test_the_report_has_scores_with_signatures_samples_a_heatmap_and_what_comes_next(sweep):
+def test_the_report_has_scores_with_signatures_samples_a_heatmap_and_what_comes_next(sweep, digits):
     folder, result = sweep
     run = folder / "runs" / "files-de-en-luong"
-    scores = re.findall(r"^test (BLEU|chrF2) = (\d+\.\d\d) \((nrefs:1\|.*version:.*)\)$", result.stdout, re.M)
+    scores = re.findall(
+        r"^test (BLEU|chrF2) = (\d+\.\d\d)(?: ± \d+\.\d\d)? \((nrefs:1\|.*version:.*)\)$", result.stdout, re.M
+    )
     assert [name for name, _, _ in scores] == ["BLEU", "chrF2", "BLEU", "chrF2"]
     kept = json.loads((run / "result.json").read_text())
     assert kept["BLEU"]["signature"] == scores[0][2]
     assert f"{kept['chrF2']['value']:.2f}" == scores[1][1]
     assert kept["BLEU"]["split"] == "test"
+    references = (digits / "test.en").read_text(encoding="utf-8").removesuffix("\n")
+    assert kept["BLEU"]["references_sha256"] == hashlib.sha256(references.encode()).hexdigest()
     assert len(re.findall(r"^source     .+\ntranslated .*\nreference  .+$", result.stdout, re.M)) == 6
     assert "heatmap    runs/files-de-en-luong/heatmap.png" in result.stdout
     assert re.search(
         r'^next       echo ".+" \| python -m s2s\.translate run=runs/files-de-en-luong$', result.stdout, re.M
     )
     assert (run / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_result_keeps_what_comparing_needs(sweep):
+    from s2s.model.cost import count_parameters, multiply_adds
+    from s2s.run import Run
+
+    folder, _ = sweep
+    run = Run(folder / "runs" / "files-de-en-luong")
+    kept, model = json.loads(run.result.read_text()), run.load_model()
+    assert kept["model"] == {
+        "parameters": count_parameters(model),
+        "multiply_adds_per_token": multiply_adds(model),
+    }
+    (record,) = run.records()
+    assert kept["training"] == {
+        "seconds": record["seconds"],
+        "updates": 2,
+        "validation_perplexity": record["perplexity"],
+    }
+
+
+def test_gold_links_of_the_test_split_are_scored(in_process, options, digits, tmp_path):
+    import shutil
+
+    corpus = shutil.copytree(digits, tmp_path / "corpus")
+    lengths = [len(line.split()) for line in (corpus / "test.en").read_text(encoding="utf-8").splitlines()]
+    links = "".join(" ".join(f"{word}-{word}" for word in range(length)) + "\n" for length in lengths)
+    (corpus / "test.de-en.align").write_text(links, encoding="utf-8")
+    code, out, error = in_process("train", *options, "name=x", f"data.path={corpus}")
+    assert code == 0, error
+    kept = json.loads((tmp_path / "runs/x/result.json").read_text())["AER"]
+    assert 0 <= kept["value"] <= 100
+    assert f"test AER = {kept['value']:.2f} ({kept['signature']})" in out
+
+
+def test_a_model_without_attention_has_no_alignment_and_no_heatmap(in_process, options, digits, tmp_path):
+    import shutil
+
+    corpus = shutil.copytree(digits, tmp_path / "corpus")
+    (corpus / "test.de-en.align").write_text("0-0\n" * 6, encoding="utf-8")
+    code, out, error = in_process("train", *options, "name=x", "model=sutskever", f"data.path={corpus}")
+    assert code == 0, error
+    assert "AER" not in json.loads((tmp_path / "runs/x/result.json").read_text())
+    assert "heatmap" not in out
+    assert "next       echo" in out
+
+
+@pytest.mark.parametrize(
+    ("choices", "name"),
+    [
+        ([], "files-de-en-luong"),
+        (["model=bahdanau"], "files-de-en-bahdanau"),
+        (["model/rnn=gru", "model/attention=dot"], "files-de-en-luong-gru-dot"),
+        (
+            ["model.num_layers=2", "model.tie_readout=false", "model.encoder_layers=null"],
+            "files-de-en-luong-num_layers2-tie_readout_false-encoder_layers_null",
+        ),
+        (["model/rnn@model.encoder_rnn=gru"], "files-de-en-luong-encoder_rnn_gru"),
+        (["data.label=a/b c", "model.dropout=0.25"], "a_b_c-de-en-luong-dropout0.25"),
+        (["model.dropout=0.25", "name=x"], "x"),
+        (["optimizer.lr=0.1", "sizes.hidden=8", "training.longest=50"], "files-de-en-luong"),
+    ],
+)
+def test_a_run_is_named_after_what_was_chosen_for_its_model(in_process, options, monkeypatch, tmp_path, choices, name):
+    import s2s.train
+
+    def stop(run):
+        raise InputError(str(run.folder))
+
+    monkeypatch.setattr(s2s.train, "prepare", stop)
+    code, _, error = in_process("train", *options, *choices)
+    assert (code, error.splitlines()[0]) == (2, f"run: runs/{name}")
 
 
 def test_progress_goes_to_stderr(sweep):

@@ -1,18 +1,30 @@
-"""What a finished run shows: its scores, some translations and a picture."""
+"""What a finished run shows and keeps: its scores and cost, some translations and a picture."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
 
-from s2s.report.metrics import bleu, chrf
+from s2s.model.cost import count_parameters, multiply_adds
+from s2s.report.alignment import alignment_error_rate, hard_links, merge_pieces, read_links
+from s2s.report.metrics import Score, bleu, chrf
 from s2s.run import Run
 from s2s.translator import Translator, tell_progress
 
-__all__ = ["show_result"]
+__all__ = ["alignment_score", "show_result", "training_summary"]
 
 SHOWN = 3
 
 
 def show_result(
-    run: Run, split: str, sources: list[str], references: list[str], *, language: str, say: Callable[[str], None]
+    run: Run,
+    split: str,
+    sources: list[str],
+    references: list[str],
+    *,
+    gold: list[str] | None,
+    language: str,
+    say: Callable[[str], None],
 ) -> None:
     """Translate a split with the run's best weights, print scores and translations, and mark the run as finished.
 
@@ -20,22 +32,74 @@ def show_result(
         run: the run.
         split: name of the split, printed with every score.
         sources, references: its pairs.
+        gold: their word alignments, or None.
         language: code of the target language.
         say: takes each line that is no result.
     """
     translator = Translator.load(run, device=run.config.device)
     translations = list(tell_progress(translator.stream(sources), say))
     hypotheses = [translation.text for translation in translations]
-    scores = [bleu(hypotheses, references, language=language), chrf(hypotheses, references)]
+    scores = [bleu(hypotheses, references, language=language, confidence=True), chrf(hypotheses, references)]
+    if gold is not None and (alignment := alignment_score(translator, sources, references, gold)):
+        scores.append(alignment)
     for score in scores:
         print(f"{split} {score}")
     shown = [row for row, translation in enumerate(translations) if translation.source_tokens][:SHOWN]
     for row in shown:
         print(f"\nsource     {sources[row]}\ntranslated {hypotheses[row]}\nreference  {references[row]}")
-    run.finish({score.name: {"value": score.value, "signature": score.signature, "split": split} for score in scores})
+    test_set = {"split": split, "references_sha256": hashlib.sha256("\n".join(references).encode()).hexdigest()}
+    result: dict[str, Any] = {score.name: {**score.as_dict(), **test_set} for score in scores}
+    cost = {
+        "parameters": count_parameters(translator.model),
+        "multiply_adds_per_token": multiply_adds(translator.model),
+    }
+    run.finish({**result, "model": cost, "training": training_summary(list(run.records()))})
     if shown:
-        heatmap = run.folder / "heatmap.png"
-        if notice := translations[shown[0]].draw(heatmap):
-            say(notice)
-        print(f"\nheatmap    {heatmap}")
+        pictured = translations[shown[0]]
+        if pictured.attention.size:
+            heatmap = run.folder / "heatmap.png"
+            if notice := pictured.draw(heatmap):
+                say(notice)
+            print(f"\nheatmap    {heatmap}")
         print(f'next       echo "{sources[shown[0]]}" | python -m s2s.translate run={run.folder}')
+
+
+def alignment_score(
+    translator: Translator, sources: Sequence[str], targets: Sequence[str], gold: Sequence[str]
+) -> Score | None:
+    """Alignment error rate, in percent, of the attention under forced decoding of the references.
+
+    None for a model without attention.
+    """
+    forced = translator.score(sources, targets)
+    if not any(one.attention.size for one in forced):
+        return None
+    merged = [merge_pieces(one.attention, one.source_tokens, one.target_tokens) for one in forced]
+    result = alignment_error_rate((hard_links(one) for one in merged), (read_links(line) for line in gold))
+    signature = f"precision:{100 * result.precision:.1f}|recall:{100 * result.recall:.1f}|sentences:{len(forced)}|words"
+    return Score("AER", 100 * result.error_rate, signature)
+
+
+def training_summary(records: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Sum up the records of a run's training.
+
+    Returns:
+        ``seconds`` up to the last record, validations included; ``updates`` up to it; ``validation_perplexity`` of the
+        best checkpoint; and ``tokens_per_second``, target tokens over the stretches of training that no validation
+        falls into. What no record tells is left out.
+    """
+    summary: dict[str, float] = {}
+    if records:
+        summary |= {name: max(record[name] for record in records) for name in ("seconds", "updates")}
+    if best := [record["perplexity"] for record in records if record["split"] == "valid" and record["best"]]:
+        summary["validation_perplexity"] = best[-1]
+    start = {"split": "train", "seconds": 0.0}
+    stretches = [
+        (later["seconds"] - earlier["seconds"], later["tokens_per_second"])
+        for earlier, later in pairwise([start, *records])
+        if earlier["split"] == later["split"] == "train"
+    ]
+    if sum(seconds for seconds, _ in stretches):
+        tokens = sum(seconds * speed for seconds, speed in stretches)
+        summary["tokens_per_second"] = tokens / sum(seconds for seconds, _ in stretches)
+    return summary

@@ -18,6 +18,46 @@ def test_a_score_is_printed_with_its_signature() -> None:
     assert str(Score("BLEU", 39.519, "nrefs:1|case:mixed")) == "BLEU = 39.52 (nrefs:1|case:mixed)"
 
 
+def test_a_confidence_interval_stands_behind_its_value() -> None:
+    assert str(Score("BLEU", 41.451, "nrefs:1|bs:1000", 1.234)) == "BLEU = 41.45 ± 1.23 (nrefs:1|bs:1000)"
+    assert Score("BLEU", 41.5, "x", 1.25).as_dict() == {"value": 41.5, "confidence": 1.25, "signature": "x"}
+    assert Score("BLEU", 41.5, "x").as_dict() == {"value": 41.5, "signature": "x"}
+
+
+def corpus(sentences: int) -> tuple[list[str], list[str]]:
+    """Sentences of eight words, of which the same share is wrong whatever their number."""
+    references = [" ".join(f"w{(7 * row + 3 * place) % 31}" for place in range(8)) for row in range(sentences)]
+    hypotheses = [line if row % 3 else line.replace("w1", "x") for row, line in enumerate(references)]
+    return hypotheses, references
+
+
+def test_the_confidence_interval_is_sacrebleus_and_leaves_the_value_alone() -> None:
+    score, plain = bleu(*corpus(50), confidence=True), bleu(*corpus(50))
+    metric = sacrebleu.BLEU()
+    expected = metric.corpus_score(corpus(50)[0], [corpus(50)[1]], n_bootstrap=1000)
+    assert score.confidence is not None
+    assert f"± {score.confidence:.3f}" in expected.format(width=3)
+    assert score.value == plain.value
+    assert plain.confidence is None
+    assert score.signature == str(metric.get_signature())
+    assert "|bs:1000|seed:12345|" in score.signature
+
+
+def test_the_confidence_interval_is_the_same_every_time() -> None:
+    assert bleu(*corpus(40), confidence=True) == bleu(*corpus(40), confidence=True)
+
+
+def test_the_confidence_interval_narrows_as_the_root_of_the_sentences() -> None:
+    few, many = (bleu(*corpus(sentences), confidence=True).confidence for sentences in (60, 960))
+    assert few is not None
+    assert many is not None
+    assert few / many == pytest.approx(4, rel=0.15)
+
+
+def test_one_sentence_has_an_interval_of_no_width() -> None:
+    assert bleu(["a b c d e"], ["a b c d f"], confidence=True).confidence == 0
+
+
 def test_bleu_of_one_wrong_word_in_six_is_as_worked_by_hand() -> None:
     score = bleu(["the cat sat on the mat"], ["the cat sat on a mat"])
     assert score.value == pytest.approx(100 * (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25, abs=1e-9)
