@@ -25,9 +25,9 @@ def compare(config: DictConfig) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not config.output else None
     keep(written(runs, form, width), config.output)
     if config.curves:
-        from s2s.report import draw_curves, missing_glyph_notice
+        from s2s.report.curves import draw_curves  # matplotlib is slow to import
 
-        say(f"{missing_glyph_notice(draw_curves(runs, config.curves))}\ncurves: {config.curves}".strip())
+        say(f"{draw_curves(runs, config.curves)}\ncurves: {config.curves}".strip())
 
 
 def chosen_format(form: str | None, output: str | None) -> str:

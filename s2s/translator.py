@@ -87,7 +87,8 @@ class Translation:
         """
         if self.source_tokens and not self.attention.shape[1]:
             raise InputError("a model without attention (model/attention=none) has no heatmap; translate without it")
-        from s2s.report.heatmap import draw_heatmap, missing_glyph_notice
+        from s2s.report.fonts import missing_glyph_notice
+        from s2s.report.heatmap import draw_heatmap
 
         missing = draw_heatmap(self.attention, self.source_tokens, self.target_tokens, path)
         return missing_glyph_notice(missing) if missing else ""

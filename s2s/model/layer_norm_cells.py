@@ -51,7 +51,7 @@ class LSTMLayerNorm(Recurrent):
         i, f, g, o = (from_input + from_hidden).chunk(4, dim=-1)
         input_gate, forget_gate, content, output_gate = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
         memory = forget_gate * memory + input_gate * content
-        return output_gate * _normalised(memory, gain_c, shift_c).tanh(), _normalised(memory, gain_c, shift_c)
+        return output_gate * _normalised(memory, gain_c, shift_c).tanh(), memory
 
 
 class GRULayerNorm(Recurrent):

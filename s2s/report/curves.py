@@ -8,13 +8,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator
 
 from s2s.errors import InputError
 from s2s.report.compare import FinishedRun
-from s2s.report.heatmap import DOTS_PER_INCH, INK, SUBSTITUTE, SUFFIXES, _quiet_font_search, choose_families
+from s2s.report.fonts import choose_families, font, missing_glyph_notice, quiet_font_search, substituted
+from s2s.report.picture import INK, checked_path, save_picture
 
 __all__ = ["draw_curves"]
 
@@ -28,8 +28,8 @@ LONGEST_LABEL = 60
 LEAST_HEIGHT, LEGEND_LINE = 2.7, 0.175  # inches, of a panel and of a line in its legend
 
 
-@_quiet_font_search()
-def draw_curves(runs: Sequence[FinishedRun], path: str | Path) -> list[str]:
+@quiet_font_search()
+def draw_curves(runs: Sequence[FinishedRun], path: str | Path) -> str:
     """Draw perplexity on a logarithmic scale, and BLEU below it, or chrF2, where a run was validated by it.
 
     A dot marks the best checkpoint; legends tell its value and are in its order. Runs without a validation on record
@@ -40,23 +40,19 @@ def draw_curves(runs: Sequence[FinishedRun], path: str | Path) -> list[str]:
         path: the picture, ``.png``, ``.svg`` or ``.pdf``; folders that are missing are made.
 
     Returns:
-        The characters no installed font has, each once, drawn as ``�``.
+        What to install where no installed font has a character, drawn as ``�``; else nothing.
 
     Raises:
         InputError: no run has a validation on record, the suffix is another, or the file cannot be written.
     """
-    picture = Path(path)
-    if picture.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"curves {str(path)!r} end in {picture.suffix!r}, expected one of {', '.join(SUFFIXES)}; rename the picture"
-        )
+    picture = checked_path(path, "curves")
     lines = {run.name: [record for record in run.records if record.get("split") == "valid"] for run in runs}
     lines = {name: records for name, records in lines.items() if records}
     if not lines:
         raise InputError("curves of runs without any validation on record; name runs whose metrics.jsonl has some")
     families, missing = choose_families("".join(lines))
-    _save(_compose(lines, families, missing), picture)
-    return missing
+    save_picture(_compose(lines, families, missing), picture, "curves")
+    return missing_glyph_notice(missing)
 
 
 def _compose(lines: dict[str, list[Any]], families: list[str], missing: list[str]) -> Figure:
@@ -68,12 +64,11 @@ def _compose(lines: dict[str, list[Any]], families: list[str], missing: list[str
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(wanted), 1, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(left=0, right=1, bottom=0, top=1, hspace=0.5 / tall)
-    table = str.maketrans(dict.fromkeys(missing, SUBSTITUTE))
     for axes, (measure, title) in zip(panels, wanted, strict=True):
         drawn = []
         for (name, records), look in zip(lines.items(), cycle(LOOKS)):
             if points := _points(records, measure):
-                drawn.append(_draw_line(axes, points, look, label=_label(name).translate(table)))
+                drawn.append(_draw_line(axes, points, look, label=substituted([_label(name)], missing)[0]))
         _dress(axes, title, logarithmic=measure == "perplexity")
         _draw_legend(axes, [line for _, line in sorted(drawn, key=lambda one: -one[0])], families)
     panels[-1].set_xlabel("minutes of training", color=INK)
@@ -116,7 +111,7 @@ def _draw_legend(axes: Axes, lines: list[Line2D], families: list[str]) -> None:
         frameon=False,
         handlelength=3.2,
         labelspacing=0.25,
-        prop=FontProperties(family=families, size=9),
+        prop=font(families, 9),
         labelcolor=INK,
     )
     for text in legend.get_texts():
@@ -141,14 +136,3 @@ def _dress(axes: Axes, title: str, *, logarithmic: bool) -> None:
         axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5), numticks=12))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.minorticks_off()
-
-
-def _save(figure: Figure, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=0.15, facecolor="white")
-    except OSError as error:
-        raise InputError(
-            f"curves {str(path)!r} cannot be written ({error.strerror}), expected a path in a folder you may write to; "
-            "name another one"
-        ) from error

@@ -10,7 +10,7 @@ from matplotlib import image
 from matplotlib.figure import Figure
 
 from s2s.errors import InputError
-from s2s.report import curves, heatmap
+from s2s.report import curves, fonts
 from s2s.report.compare import FinishedRun
 from s2s.report.curves import draw_curves
 
@@ -31,7 +31,7 @@ def run(name: str, perplexities: list[float], **measures: list[float]) -> Finish
 def look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Look:
     """Draw, and hand over the figure that would have been saved."""
     figures: list[Figure] = []
-    monkeypatch.setattr(curves, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(curves, "save_picture", lambda figure, path, kind: figures.append(figure))
 
     def draw(runs: list[FinishedRun]) -> Figure:
         draw_curves(runs, tmp_path / "x.png")
@@ -49,7 +49,7 @@ def labels(figure: Figure, panel: int) -> list[str]:
 
 def test_the_picture_is_an_image_of_sensible_size(tmp_path: Path) -> None:
     path = tmp_path / "new" / "curves.png"
-    assert draw_curves([run("a", [50, 6, 5], bleu=[1, 20, 30]), run("b", [40, 8])], path) == []
+    assert draw_curves([run("a", [50, 6, 5], bleu=[1, 20, 30]), run("b", [40, 8])], path) == ""
     height, width, _ = image.imread(path).shape
     assert 1500 < width < 3500
     assert 1000 < height < 2500
@@ -107,14 +107,14 @@ def test_long_names_are_cut_and_dollars_are_no_formulas(look: Look) -> None:
 
 
 def test_characters_no_font_has_are_returned_and_substituted(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heatmap, "_installed_families", lambda: iter(()))
-    assert labels(look([run("样a", [5])]), 0) == [f"{heatmap.SUBSTITUTE}a  5.00"]
+    monkeypatch.setattr(fonts, "_installed_families", lambda: iter(()))
+    assert labels(look([run("样a", [5])]), 0) == [f"{fonts.SUBSTITUTE}a  5.00"]
 
 
 def test_chinese_names_are_drawn_without_a_missing_glyph(tmp_path: Path) -> None:
-    if heatmap.choose_families("样本")[1]:
+    if fonts.choose_families("样本")[1]:
         pytest.skip("no installed font has Chinese characters")
-    assert draw_curves([run("样本", [5, 4])], tmp_path / "x.png") == []
+    assert draw_curves([run("样本", [5, 4])], tmp_path / "x.png") == ""
 
 
 def test_runs_without_any_validation_are_refused(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_runs_without_any_validation_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"end in '\.jpg', expected one of \.png, \.svg, \.pdf"):
+    with pytest.raises(InputError, match=r"ends in '\.jpg', expected one of \.png, \.svg, \.pdf"):
         draw_curves([run("a", [5])], tmp_path / "x.jpg")
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import font_manager
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from s2s.errors import InputError
-from s2s.report import heatmap
-from s2s.report.heatmap import SUBSTITUTE, choose_families, draw_heatmap, missing_glyph_notice
+from s2s.report import fonts, heatmap
+from s2s.report.fonts import SUBSTITUTE
+from s2s.report.heatmap import draw_heatmap
 
 Look = Callable[..., Figure]
 HAN = "我们好"
-NO_HAN_FONT = bool(choose_families(HAN)[1])
+NO_HAN_FONT = bool(fonts.choose_families(HAN)[1])
 
 
 def uniform(rows: int, columns: int) -> NDArray[np.float64]:
@@ -28,7 +28,7 @@ def uniform(rows: int, columns: int) -> NDArray[np.float64]:
 def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Draw and hand over the figure that would have been saved."""
     figures: list[Figure] = []
-    monkeypatch.setattr(heatmap, "_save", lambda figure, path: figures.append(figure))
+    monkeypatch.setattr(heatmap, "save_picture", lambda figure, path, kind: figures.append(figure))
 
     def draw(source: list[str], target: list[str], attention: NDArray[np.float64] | None = None) -> Figure:
         weights = uniform(len(target), len(source)) if attention is None else attention
@@ -104,7 +104,7 @@ def test_drawing_leaves_pyplot_alone(tmp_path: Path) -> None:
 
 
 def test_characters_no_font_has_are_returned_and_substituted(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heatmap, "_installed_families", lambda: iter(()))
+    monkeypatch.setattr(fonts, "_installed_families", lambda: iter(()))
     axes = look(["▁我a", "们我"], ["▁x"]).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == [f"{SUBSTITUTE}a", SUBSTITUTE * 2]
 
@@ -112,7 +112,7 @@ def test_characters_no_font_has_are_returned_and_substituted(look: Look, monkeyp
 def test_missing_characters_come_once_in_order_from_labels_and_title(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heatmap, "_installed_families", lambda: iter(()))
+    monkeypatch.setattr(fonts, "_installed_families", lambda: iter(()))
     missing = draw_heatmap(uniform(1, 2), ["▁们", "a"], ["我们"], tmp_path / "x.png", title="好")
     assert missing == ["们", "我", "好"]
 
@@ -124,45 +124,6 @@ def test_chinese_is_drawn_without_a_missing_glyph_or_a_log_line(
     with caplog.at_level(logging.WARNING):
         assert draw_heatmap(uniform(1, 3), list(HAN), ["▁ok"], tmp_path / "x.png", title=HAN) == []
     assert caplog.records == []
-
-
-def test_families_are_tried_in_order_until_every_character_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    glyphs = {"DejaVu Sans": "ab", "Useless": "a", "Han": "我", "More": "们", "Never": "我们"}
-    monkeypatch.setattr(
-        heatmap, "_without_glyphs_of", lambda family, wanted: [c for c in wanted if c not in glyphs[family]]
-    )
-    assert choose_families("a 我b们", ["Useless", "Han", "More", "Never"]) == (["DejaVu Sans", "Han", "More"], [])
-    assert choose_families("我好", ["Han"]) == (["DejaVu Sans", "Han"], ["好"])
-    assert choose_families("ab", ["Han"]) == (["DejaVu Sans"], [])
-
-
-def test_a_family_that_is_not_installed_gives_nothing() -> None:
-    assert choose_families("我", ["No Such Family"]) == (["DejaVu Sans"], ["我"])
-
-
-def test_a_font_newer_than_the_list_of_matplotlib_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    manager = font_manager.fontManager
-    new = manager.findfont("STIXGeneral", fallback_to_default=False)
-    broken = tmp_path / "broken.ttf"
-    broken.write_bytes(b"no font")
-    monkeypatch.setattr(manager, "ttflist", [entry for entry in manager.ttflist if entry.name != "STIXGeneral"])
-    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(broken), str(new)])
-    heatmap._register_new_fonts.cache_clear()
-    assert list(heatmap._installed_families())[-1] == "STIXGeneral"
-    heatmap._register_new_fonts.cache_clear()
-
-
-def test_fonts_of_mere_boxes_are_no_candidates() -> None:
-    assert not any("last resort" in family.lower() for family in heatmap._installed_families())
-    assert choose_families("\U000e0fff")[1] == ["\U000e0fff"]
-
-
-def test_the_notice_says_what_to_install() -> None:
-    assert missing_glyph_notice([]) == ""
-    assert "我们 (2 different)" in missing_glyph_notice(["我", "们"])
-    assert "apt install fonts-noto-cjk" in missing_glyph_notice(["我"])
-    assert "fonts-noto-cjk" not in missing_glyph_notice(["\U0001f9d1"])
-    assert "(30 different)" in missing_glyph_notice([chr(0x4E00 + index) for index in range(30)])
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2, 2), (1, 3), (3, 1)])
