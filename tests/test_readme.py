@@ -9,15 +9,18 @@ import pytest
 from s2s.config import compose
 
 HOUSE = Path(__file__).parents[1]
-PAGES = [HOUSE / "README.md", HOUSE / "docs" / "README.zh.md", HOUSE / "data" / "sample" / "README.md"]
+PAGES = [
+    HOUSE / name
+    for name in ("README.md", "docs/README.zh.md", "docs/models.md", "docs/experiments.md", "data/sample/README.md")
+]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate)([^|<>#`\n]*)")
+COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate|compare)([^|<>#`\n]*)")
 
 
 def commands():
     """Every command of this project on the pages, in blocks and in tables."""
     return sorted(
-        {match.groups() for page in PAGES[:2] for match in COMMAND.finditer(page.read_text(encoding="utf-8"))}
+        {match.groups() for page in PAGES[:4] for match in COMMAND.finditer(page.read_text(encoding="utf-8"))}
     )
 
 
@@ -45,6 +48,8 @@ def test_every_command_is_understood():
         options = [argument for argument in arguments if not argument.startswith("-")]
         if "-m" in arguments:
             options = [option.split(",")[0] for option in options]
+        if name == "compare":
+            options = [option for option in options if "=" in option]
         compose(name, options)
 
 

@@ -18,6 +18,10 @@ def layers(cell, num_layers=1, width=4, bidirectional=False):
     return cell(3, hidden_size=width, num_layers=num_layers, bidirectional=bidirectional).double()
 
 
+def decoder_of(cell, num_layers=1, width=4):
+    return tiny_model(rnn=cell, num_layers=num_layers, hidden_size=width, bidirectional=False).decoder
+
+
 def encoded(encoder, sentences=2):
     """Final states that are all different: part, sentence, layer and unit can be read off a number."""
     size = sentences * encoder.num_layers * encoder.output_size
@@ -31,7 +35,7 @@ def encoded(encoder, sentences=2):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_zero_bridge_gives_zeros_of_the_decoders_shape(cell):
-    encoder, decoder = layers(cell, width=2), layers(cell, num_layers=2, width=5)
+    encoder, decoder = layers(cell, width=2), decoder_of(cell, num_layers=2, width=5)
     state = ZeroBridge(encoder, decoder=decoder)(encoded(encoder))
     assert_same(state, tuple(torch.zeros(2, 2, 5, dtype=torch.float64) for _ in range(decoder.state_parts)))
 
@@ -93,10 +97,11 @@ def test_the_mean_bridge_maps_the_mean_over_real_words_for_every_layer(encoder_c
 @pytest.mark.parametrize(("encoder_cell", "decoder_cell"), [(LSTM, LSTM), (LSTM, GRU), (GRU, LSTM), (RNN, GRU)])
 @pytest.mark.parametrize(("low", "deep"), [(1, 1), (1, 3), (2, 3), (3, 1)])
 def test_a_first_state_can_be_scanned_from(bridge, encoder_cell, decoder_cell, low, deep):
-    encoder, decoder = layers(encoder_cell, num_layers=low), layers(decoder_cell, num_layers=deep)
+    encoder, decoder = layers(encoder_cell, num_layers=low), decoder_of(decoder_cell, num_layers=deep)
     state = bridge(encoder, decoder=decoder).double()(encoded(encoder))
     assert [part.shape for part in state] == [(2, deep, 4)] * decoder.state_parts
-    outputs, _ = decoder.scan(torch.zeros(2, 1, 3, dtype=torch.float64), state=state)
+    inputs = torch.zeros(2, 1, decoder.recurrent.input_size, dtype=torch.float64)
+    outputs, _ = decoder.recurrent.scan(inputs, state=state)
     assert outputs.shape == (2, 1, 4)
 
 
@@ -112,3 +117,16 @@ def test_the_source_comes_through(bridge):
 def test_a_copy_between_unequal_widths_is_refused():
     with pytest.raises(InputError, match="one width, got 8 and 4; use model/bridge=linear or"):
         CopyBridge(layers(GRU, bidirectional=True), decoder=layers(GRU))
+
+
+@pytest.mark.parametrize("decoder", ["sutskever", "luong", "bahdanau", "gnmt"])
+def test_zeros_are_refused_where_nothing_else_tells_of_the_source(decoder):
+    with pytest.raises(InputError, match="would know nothing of the source; use model/bridge=linear or another"):
+        model_of(decoder, bridge=ZeroBridge, attention=NoAttention)
+
+
+def test_zeros_will_do_where_a_summary_is_read():
+    model = model_of("cho", bridge=ZeroBridge)
+    (one, memory), (other, _) = (model.start(padded([source])) for source in ([4, 5, 3], [4, 6, 3]))
+    first, second = (model.step(torch.tensor([4]), state, memory).output for state in (one, other))
+    assert (first - second).abs().max() > 1e-6
