@@ -9,7 +9,7 @@ import shutil
 import pytest
 from matplotlib import image
 
-RNN = {"_target_": "s2s.model.recurrent.LSTM", "_partial_": True}
+RNN = {"_target_": "s2s.model.kernel_cells.LSTM", "_partial_": True}
 SIGNATURE = "nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 
 
@@ -22,7 +22,7 @@ def make_run(tmp_path):
         folder.mkdir(parents=True)
         config = {
             "data": {"label": "sample", "source": "de", "target": "en"},
-            "model": {"rnn": {**RNN, "_target_": f"s2s.model.recurrent.{cell}"}},
+            "model": {"rnn": {**RNN, "_target_": f"s2s.model.kernel_cells.{cell}"}},
             "search": {},
         }
         (folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
@@ -131,7 +131,7 @@ def test_tokenizers_are_told_apart_by_their_files(in_process, two_runs, tmp_path
         (["format=html"], "format=html is unknown; expected text, markdown, csv"),
         (["output=x.html"], "output=x.html ends in none of .txt, .md, .csv; rename it or give format="),
         (["output=no/where.md"], "output=no/where.md cannot be written (No such file or directory)"),
-        (["runs/a", "curves=x.jpg"], "curves 'x.jpg' end in '.jpg', expected one of .png"),
+        (["runs/a", "curves=x.jpg"], "curves 'x.jpg' ends in '.jpg', expected one of .png"),
         (["runs/a", "runs=[runs/b]"], "runs/a and runs=… are given; give words alone or runs=[…] alone"),
         (["formt=csv"], "formt is unknown, did you mean format?"),
         (["+x"], "'+x': options are neither added nor deleted here"),

@@ -25,6 +25,11 @@ def _none(attention: Callable[..., Attention], hidden_size: int, memory_size: in
     return built
 
 
+def _no_weights(embedded: Tensor) -> Tensor:
+    """The attention of whole targets: (B, T, E) -> (B, T, 0)."""
+    return embedded.new_zeros((*embedded.shape[:2], 0), dtype=torch.promote_types(embedded.dtype, torch.float32))
+
+
 class SutskeverDecoder(Decoder):
     """The first state is all it knows of the source (Sutskever, Vinyals & Le 2014, section 2).
 
@@ -59,12 +64,18 @@ class SutskeverDecoder(Decoder):
         _, weights, attended = self.attention(hidden, memory, state.attended)
         return DecoderStep(hidden, weights, DecoderState(rnn, state.feed, attended))
 
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Write whole targets in one scan."""
+        outputs, _ = self.recurrent.scan(embedded, state=state.rnn)
+        return outputs, _no_weights(embedded)
+
 
 class ChoDecoder(Decoder):
     """One summary of the source is read at every position (Cho et al. 2014, section 2.2 and appendix A.1).
 
     ``c = tanh(V h)`` of the encoder's final state h, ``h'_t = rnn([y_{t-1}; c], h'_{t-1})``; the output
-    ``[h'_t; y_{t-1}; c]`` is what the deep output layer reads.
+    ``[h'_t; y_{t-1}; c]`` is what the deep output layer reads. The paper starts from ``tanh(V' c)``, the linear
+    bridge from ``tanh(V' h)``.
 
     Args:
         attention: none.
@@ -103,3 +114,9 @@ class ChoDecoder(Decoder):
         hidden, rnn = self.recurrent.step(inputs, state.rnn)
         _, weights, attended = self.attention(hidden, memory, state.attended)
         return DecoderStep(torch.cat([hidden, inputs], dim=-1), weights, DecoderState(rnn, state.feed, attended))
+
+    def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
+        """Write whole targets in one scan."""
+        inputs = torch.cat([embedded, state.feed[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
+        hidden, _ = self.recurrent.scan(inputs, state=state.rnn)
+        return torch.cat([hidden, inputs], dim=-1), _no_weights(embedded)

@@ -89,9 +89,9 @@ class Seq2Seq(nn.Module):
         No gradient goes through a draw.
         """
         drawn, outputs, attention = before[:, 0], [], []
-        for position, true in enumerate(before.unbind(dim=1)):
+        for true in before.unbind(dim=1):
             is_true = torch.rand(true.shape, device=true.device) < truth
-            step = self.step(torch.where(is_true, true, drawn) if position else true, state, memory)
+            step = self.step(torch.where(is_true, true, drawn), state, memory)
             with torch.no_grad():
                 drawn = self.readout.log_probs(self.readout.features(step.output)).exp().multinomial(1)[:, 0]
             state = step.state

@@ -33,7 +33,7 @@ def differing_options(
 
     Args:
         configurations: nested, as ``config.yaml`` holds them.
-        choices: ``_target_`` -> its name; without one it goes by its class, ``s2s.model.recurrent.GRU`` by ``gru``.
+        choices: ``_target_`` -> its name; without one it goes by its class, ``s2s.model.kernel_cells.GRU`` by ``gru``.
     """
     runs = [dict(_flatten(configuration, choices or {})) for configuration in configurations]
     keys = list(dict.fromkeys(key for run in runs for key in run))

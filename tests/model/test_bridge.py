@@ -9,7 +9,7 @@ from s2s.errors import InputError
 from s2s.model.attention import NoAttention
 from s2s.model.bridge import CopyBridge, LinearBridge, MeanBridge, ZeroBridge
 from s2s.model.encoder import Encoded
-from s2s.model.recurrent import GRU, LSTM, RNN
+from s2s.model.kernel_cells import GRU, LSTM, RNN
 
 BRIDGES = [ZeroBridge, CopyBridge, LinearBridge, MeanBridge]
 

@@ -12,8 +12,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2s.errors import InputError
 from s2s.model.cells import GRUCho, GRUDeepTransition, GRUReference, LSTMReference, RNNReference
+from s2s.model.kernel_cells import GRU, LSTM, RNN
 from s2s.model.layer_norm_cells import GRULayerNorm, LSTMLayerNorm
-from s2s.model.recurrent import GRU, LSTM, RNN
 
 LENGTHS = [4, 1, 3]
 OPEN, CLOSED = 40.0, -40.0  # before the sigmoid

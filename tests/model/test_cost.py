@@ -9,8 +9,8 @@ from tiny_models import tiny_model
 from s2s.model.attention import AdditiveAttention, GeneralAttention
 from s2s.model.cost import count_parameters, multiply_adds
 from s2s.model.decoder import BahdanauDecoder
+from s2s.model.kernel_cells import GRU, LSTM
 from s2s.model.readout import MaxoutReadout
-from s2s.model.recurrent import GRU, LSTM
 
 # Sizes of the tiny models: embedding, decoder state, memory, target vocabulary, source vocabulary.
 E, H, D, V, V_SOURCE = 4, 6, 6, 13, 11

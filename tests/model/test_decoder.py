@@ -25,7 +25,7 @@ from tiny_models import (
 from s2s.model import attention as scores
 from s2s.model import multihead_attention, position_attention
 from s2s.model.attention import AdditiveAttention, NoAttention
-from s2s.model.recurrent import GRU, LSTM
+from s2s.model.kernel_cells import GRU, LSTM
 
 ALL = DECODERS | UNATTENDED
 LOOK_FIRST = ["bahdanau", "gnmt"]

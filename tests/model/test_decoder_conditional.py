@@ -8,7 +8,7 @@ from tiny_models import SOURCES, model_of, padded
 
 from s2s.errors import InputError
 from s2s.model.attention import AdditiveAttention, NoAttention
-from s2s.model.recurrent import GRU, LSTM
+from s2s.model.kernel_cells import GRU, LSTM
 
 
 def equations_of(cell):

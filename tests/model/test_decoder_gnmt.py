@@ -7,7 +7,7 @@ from equations import additive, assert_decoder_follows, gru, lstm, update
 from tiny_models import SOURCES, assert_same, model_of, padded
 
 from s2s.model.attention import AdditiveAttention
-from s2s.model.recurrent import GRU, LSTM
+from s2s.model.kernel_cells import GRU, LSTM
 
 
 def equations_of(cell):

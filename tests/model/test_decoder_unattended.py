@@ -7,7 +7,7 @@ from equations import array, assert_decoder_follows, gru, lstm, update
 from tiny_models import SCORES, SOURCES, UNATTENDED, model_of, name_of, padded
 
 from s2s.errors import InputError
-from s2s.model.recurrent import GRU, LSTM
+from s2s.model.kernel_cells import GRU, LSTM
 
 every_cell = pytest.mark.parametrize(("rnn", "cell"), [(LSTM, lstm), (GRU, gru)])
 every_depth = pytest.mark.parametrize("layers", [1, 2])

@@ -17,7 +17,7 @@ from tiny_models import (
 )
 
 from s2s.model.attention import GeneralAttention, NoAttention
-from s2s.model.recurrent import LSTM
+from s2s.model.kernel_cells import LSTM
 
 ALL = DECODERS | UNATTENDED
 

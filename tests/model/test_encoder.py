@@ -8,8 +8,8 @@ from tiny_models import CELLS, SOURCES, assert_same, batch_of, padded, tiny_mode
 
 from s2s.model.attention import GeneralAttention
 from s2s.model.bridge import CopyBridge, LinearBridge, MeanBridge, ZeroBridge
+from s2s.model.kernel_cells import GRU, LSTM, RNN
 from s2s.model.layer_scan import reversed_rows
-from s2s.model.recurrent import GRU, LSTM, RNN
 
 every_cell = pytest.mark.parametrize("cell", CELLS)
 both_directions = pytest.mark.parametrize("bidirectional", [False, True])

@@ -16,8 +16,8 @@ from tiny_models import (
 
 from s2s.errors import InputError
 from s2s.model.bridge import CopyBridge, LinearBridge, MeanBridge, ZeroBridge
+from s2s.model.kernel_cells import GRU, LSTM
 from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
-from s2s.model.recurrent import GRU, LSTM
 from s2s.text.batching import Batch
 from s2s.text.tokenizer import BOS
 

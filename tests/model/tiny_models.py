@@ -18,10 +18,10 @@ from s2s.model.decoder import BahdanauDecoder, LuongDecoder
 from s2s.model.decoder_conditional import ConditionalDecoder
 from s2s.model.decoder_gnmt import GNMTDecoder
 from s2s.model.decoder_unattended import ChoDecoder, SutskeverDecoder
+from s2s.model.kernel_cells import GRU, LSTM, RNN
 from s2s.model.multihead_attention import MultiHeadAttention
 from s2s.model.position_attention import CoverageAttention, LocationAttention, LocationSensitiveAttention
 from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
-from s2s.model.recurrent import GRU, LSTM, RNN
 from s2s.model.seq2seq import build_seq2seq
 from s2s.model.window import GlobalWindow, LocalMonotonicWindow, LocalPredictiveWindow
 from s2s.text.batching import Batch, Sequences, collate

@@ -5,8 +5,8 @@ from functools import partial
 import torch
 
 from s2s.model.cells import GRUCho, GRUDeepTransition, GRUReference, LSTMReference, RNNReference
+from s2s.model.kernel_cells import GRU, LSTM, RNN
 from s2s.model.layer_norm_cells import GRULayerNorm, LSTMLayerNorm
-from s2s.model.recurrent import GRU, LSTM, RNN
 
 CELLS = {
     "rnn": RNN,

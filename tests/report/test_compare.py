@@ -12,7 +12,7 @@ from s2s.report.compare import FinishedRun, comparability_notes, csv_table, mark
 SIGNATURE = "nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 CONFIG = {
     "data": {"label": "sample", "source": "de", "target": "en", "path": "/a"},
-    "model": {"rnn": {"_target_": "s2s.model.recurrent.LSTM"}, "hidden_size": 256},
+    "model": {"rnn": {"_target_": "s2s.model.kernel_cells.LSTM"}, "hidden_size": 256},
     "tokenizer": {"vocabulary_size": 1500},
 }
 BLEU = {"value": 40.004, "confidence": 1.256, "signature": SIGNATURE, "split": "test", "references_sha256": "ab"}
@@ -40,7 +40,7 @@ def run(name: str, *changes: tuple[str, Any]) -> FinishedRun:
 LSTM = run("lstm")
 GRU = run(
     "gru",
-    ("config.model.rnn._target_", "s2s.model.recurrent.GRU"),
+    ("config.model.rnn._target_", "s2s.model.kernel_cells.GRU"),
     ("result.BLEU.value", 38.0),
     ("result.AER.value", 18.0),
     ("result.model", {"parameters": 999_000, "multiply_adds_per_token": 999}),

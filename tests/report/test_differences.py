@@ -12,7 +12,7 @@ def config(**model: Any) -> dict[str, Any]:
         "data": {"_target_": "s2s.text.corpus.Corpus", "path": "/data/a", "label": "sample"},
         "model": {
             "_target_": "s2s.model.seq2seq.build_seq2seq",
-            "rnn": {"_target_": "s2s.model.recurrent.LSTM", "_partial_": True},
+            "rnn": {"_target_": "s2s.model.kernel_cells.LSTM", "_partial_": True},
             "attention": {"_target_": "s2s.model.attention.ScaledDotAttention", "_partial_": True},
             "hidden_size": 256,
             "num_layers": 1,
@@ -34,7 +34,7 @@ def test_equal_configurations_differ_in_nothing() -> None:
 
 
 def test_only_what_differs_is_told_a_class_by_its_word() -> None:
-    gru = config(rnn={"_target_": "s2s.model.recurrent.GRU"}, num_layers=2)
+    gru = config(rnn={"_target_": "s2s.model.kernel_cells.GRU"}, num_layers=2)
     assert differing_options([config(), gru, gru | {"name": "x"}]) == [
         {"rnn": "lstm", "num_layers": "1"},
         {"rnn": "gru", "num_layers": "2"},
@@ -90,7 +90,7 @@ def test_an_option_an_older_run_did_not_have_differs_where_it_is_set() -> None:
 
 
 def test_seeds_and_paths_are_told_only_where_nothing_else_tells_runs_apart() -> None:
-    gru = config(rnn={"_target_": "s2s.model.recurrent.GRU"}) | {"seed": 2}
+    gru = config(rnn={"_target_": "s2s.model.kernel_cells.GRU"}) | {"seed": 2}
     assert differing_options([config(), gru]) == [{"rnn": "lstm"}, {"rnn": "gru"}]
     assert differing_options([config(), config() | {"seed": 2}]) == [{"seed": "1"}, {"seed": "2"}]
     assert differing_options([config(), changed("data", path="/data/b")]) == [{"path": "/data/a"}, {"path": "/data/b"}]
