@@ -124,11 +124,13 @@ def _explained(name: str, overrides: list[str]) -> Iterator[None]:
     except (HydraException, MissingMandatoryValue, InterpolationResolutionError) as error:
         GlobalHydra.instance().clear()
         groups = _groups()
-        keys = {override: _parsed(override).get_key_element() for override in overrides}
-        chosen = [text for text, key in keys.items() if key in groups and not _parsed(text).is_sweep_override()]
+        parsed = {override: _parsed(override) for override in overrides}
+        chosen = [
+            text for text, one in parsed.items() if one.get_key_element() in groups and not one.is_sweep_override()
+        ]
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
             known = [*groups, *_keys(hydra.compose(name, chosen))]
-        for key in keys.values():
+        for key in (one.get_key_element() for one in parsed.values()):
             if key not in known:
                 raise InputError(f"{key} is unknown{_nearest(key, known)}; `--help` lists the options") from None
         advice = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
@@ -152,7 +154,7 @@ def _parsed(override: str) -> Override:
 def _check_choice(override: str) -> None:
     """Raise an InputError where an override chooses what its group does not have; Hydra skips it in optional groups."""
     parsed = _parsed(override)
-    choices = _groups().get(parsed.get_key_element())
+    choices = _groups().get(parsed.key_or_group)  # model/rnn of model/rnn@model.encoder_rnn
     for choice in parsed.sweep_iterator() if parsed.is_sweep_override() else [parsed.value()]:
         if choices is not None and choice is not None and choice not in choices:
             group, nearest = parsed.get_key_element(), _nearest(str(choice), choices)

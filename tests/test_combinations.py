@@ -170,7 +170,7 @@ def test_a_model_of_a_paper_has_a_small_sibling():
             "experiment",
         )
         for choice in choices(group)
-        if choice not in SIBLINGS and (group, choice) != ("data", "sample")
+        if choice not in SIBLINGS
     ],
 )
 def test_every_file_of_every_other_group_trains_one_update_and_translates(choice, create_run, digits):

@@ -46,6 +46,8 @@ def test_every_command_composes(name):
             "model=loung is unknown, did you mean luong?; model is one of bahdanau, ",
         ),
         ("train", "model/attention=generl", "model/attention=generl is unknown, did you mean general?"),
+        ("train", "model/rnn@model.encoder_rnn=gruu", "encoder_rnn=gruu is unknown, did you mean gru?; model/rnn@"),
+        ("train", "model/rnn@model.encoder_rn=gru", "model/rnn@model.encoder_rn is unknown"),
         ("train", "optimizer=adma", "optimizer=adma is unknown, did you mean adam"),
         ("train", "experiment=nope", "experiment=nope is unknown"),
         ("train", "model.hidden=3", "model.hidden is unknown, did you mean"),
