@@ -161,16 +161,10 @@ def build_seq2seq(
     _check_probabilities(
         dropout=dropout, source_word_dropout=source_word_dropout, target_word_dropout=target_word_dropout
     )
-    if tie_readout and feature_size != embedding_size:
-        raise InputError(
-            f"a tied readout has the embedding's width, got model.feature_size={feature_size} and "
-            f"model.embedding_size={embedding_size}; make them equal or set model.tie_readout=false"
-        )
-    if share_embeddings and source_vocabulary != target_vocabulary:
-        raise InputError(
-            f"model.share_embeddings needs one vocabulary, got {source_vocabulary} source and {target_vocabulary} "
-            "target pieces; set tokenizer.joint=true"
-        )
+    _check_sharing(
+        (source_vocabulary, target_vocabulary) if share_embeddings else None,
+        (feature_size, embedding_size) if tie_readout else None,
+    )
     source_embedding = Embedding(source_vocabulary, embedding_size)
     target_embedding = source_embedding if share_embeddings else Embedding(target_vocabulary, embedding_size)
     encoder_rnn = encoder_rnn or rnn
@@ -232,3 +226,22 @@ def _check_probabilities(**probabilities: float) -> None:
     for name, probability in probabilities.items():
         if not 0 <= probability < 1:
             raise InputError(f"model.{name}={probability} is no probability below 1; give a number from 0 to 0.9")
+
+
+def _check_sharing(vocabularies: tuple[int, int] | None, widths: tuple[int, int] | None) -> None:
+    """Raise an InputError where the two sides of what is shared differ; None is not shared.
+
+    Args:
+        vocabularies: source and target, of shared embeddings.
+        widths: features and embedding, of a tied readout.
+    """
+    if widths and widths[0] != widths[1]:
+        raise InputError(
+            f"a tied readout has the embedding's width, got model.feature_size={widths[0]} and "
+            f"model.embedding_size={widths[1]}; make them equal or set model.tie_readout=false"
+        )
+    if vocabularies and vocabularies[0] != vocabularies[1]:
+        raise InputError(
+            f"model.share_embeddings needs one vocabulary, got {vocabularies[0]} source and {vocabularies[1]} "
+            "target pieces; set tokenizer.joint=true"
+        )
