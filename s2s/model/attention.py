@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
+from s2s.model.product import Linear, linear
 from s2s.model.window import GlobalWindow, Window
 
 __all__ = [
@@ -75,7 +76,7 @@ class Attention(nn.Module, ABC):
 
     def read(self, weights: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Sum the values by weight: (B, Q, S), (B, S, D) -> context (B, Q, D) and the weights to show, (B, Q, S)."""
-        return weights.to(values.dtype) @ values, weights
+        return linear(weights.to(values.dtype), values.transpose(1, 2)), weights
 
     def remember(self, values: Tensor, mask: Tensor) -> Memory:
         """Make the memory of encoder states: (B, S, D), mask (B, S)."""
@@ -162,7 +163,7 @@ class DotAttention(Attention):
 
     def energy(self, query: Tensor, memory: Memory, attended: Tensor) -> Tensor:
         """(B, Q, H), keys (B, S, H) -> (B, Q, S)."""
-        return query @ memory.keys.transpose(1, 2)
+        return linear(query, memory.keys)
 
 
 class ScaledDotAttention(DotAttention):
@@ -178,7 +179,7 @@ class GeneralAttention(Attention):
 
     def __init__(self, query_size: int, *, memory_size: int, window: Window | None = None) -> None:
         super().__init__(query_size, memory_size=memory_size, window=window)
-        self.project_memory = nn.Linear(memory_size, query_size, bias=False)
+        self.project_memory = Linear(memory_size, query_size, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
         """Project the encoder states: (B, S, D) -> (B, S, H)."""
@@ -187,7 +188,7 @@ class GeneralAttention(Attention):
 
     def energy(self, query: Tensor, memory: Memory, attended: Tensor) -> Tensor:
         """(B, Q, H), keys (B, S, H) -> (B, Q, S)."""
-        return query @ memory.keys.transpose(1, 2)
+        return linear(query, memory.keys)
 
 
 class AdditiveAttention(Attention):
@@ -209,8 +210,8 @@ class AdditiveAttention(Attention):
         self.hidden_size = query_size if hidden_size is None else hidden_size
         if self.hidden_size < 1:
             raise InputError(f"model.attention.hidden_size={hidden_size} is no width; give 1 or more, or null")
-        self.project_query = nn.Linear(query_size, self.hidden_size, bias=False)
-        self.project_memory = nn.Linear(memory_size, self.hidden_size, bias=False)
+        self.project_query = Linear(query_size, self.hidden_size, bias=False)
+        self.project_memory = Linear(memory_size, self.hidden_size, bias=False)
         bound = self.hidden_size**-0.5
         self.v = nn.Parameter(torch.empty(self.hidden_size).uniform_(-bound, bound))
 
@@ -257,14 +258,14 @@ class ConcatAttention(Attention):
 
     def __init__(self, query_size: int, *, memory_size: int, window: Window | None = None) -> None:
         super().__init__(query_size, memory_size=memory_size, window=window)
-        self.project = nn.Linear(query_size + memory_size, query_size, bias=False)
+        self.project = Linear(query_size + memory_size, query_size, bias=False)
         self.v = nn.Parameter(torch.empty(query_size).uniform_(-(query_size**-0.5), query_size**-0.5))
 
     def keys(self, values: Tensor) -> Tensor:
         """The memory's share of ``W [h; s]``: (B, S, D) -> (B, S, H)."""
-        return nn.functional.linear(values, self.project.weight[:, self.query_size :])
+        return linear(values, self.project.weight[:, self.query_size :])
 
     def energy(self, query: Tensor, memory: Memory, attended: Tensor) -> Tensor:
         """(B, Q, H), keys (B, S, H) -> (B, Q, S)."""
-        queries = nn.functional.linear(query, self.project.weight[:, : self.query_size])
+        queries = linear(query, self.project.weight[:, : self.query_size])
         return (queries[:, :, None] + memory.keys[:, None]).tanh() @ self.v

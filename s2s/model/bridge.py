@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from s2s.errors import InputError
 from s2s.model.decoder import Decoder
 from s2s.model.encoder import Encoded, Encoder
+from s2s.model.product import Linear
 from s2s.model.recurrent import RecurrentState
 
 __all__ = ["Bridge", "CopyBridge", "LinearBridge", "MeanBridge", "ZeroBridge"]
@@ -77,7 +78,7 @@ class LinearBridge(Bridge):
 
     def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
-        self.maps = nn.ModuleList(nn.Linear(encoder.output_size, decoder.hidden_size) for _ in self.parts)
+        self.maps = nn.ModuleList(Linear(encoder.output_size, decoder.hidden_size) for _ in self.parts)
 
     def forward(self, encoded: Encoded) -> RecurrentState:
         """Encoded -> parts of (B, L, H)."""
@@ -96,7 +97,7 @@ class MeanBridge(Bridge):
     def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
         width = decoder.num_layers * decoder.hidden_size
-        self.maps = nn.ModuleList(nn.Linear(encoder.output_size, width) for _ in self.parts)
+        self.maps = nn.ModuleList(Linear(encoder.output_size, width) for _ in self.parts)
 
     def forward(self, encoded: Encoded) -> RecurrentState:
         """Encoded -> parts of (B, L, H)."""

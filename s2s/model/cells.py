@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from s2s.errors import InputError
+from s2s.model.product import linear
 from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = [

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from s2s.model.attention import Attention, Memory
 from s2s.model.encoder import Encoded
+from s2s.model.product import Linear
 from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = ["BahdanauDecoder", "Decoder", "DecoderState", "DecoderStep", "LuongDecoder"]
@@ -170,7 +171,7 @@ class LuongDecoder(Decoder):
             feed_size=feed_size,
             output_size=hidden_size,
         )
-        self.combine = nn.Linear(built.context_size + hidden_size, hidden_size, bias=False)
+        self.combine = Linear(built.context_size + hidden_size, hidden_size, bias=False)
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""

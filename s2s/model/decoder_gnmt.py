@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
+from s2s.model.dropout import Dropout
 from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = ["GNMTDecoder"]
@@ -54,7 +55,7 @@ class GNMTDecoder(Decoder):
         self.above = nn.ModuleList(
             rnn(hidden_size + built.context_size, hidden_size=hidden_size) for _ in range(num_layers - 1)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def start_layers(self, rnn: RecurrentState) -> RecurrentState:
         """The state of all layers before the first position, given the bridge's, parts of (B, L, H)."""

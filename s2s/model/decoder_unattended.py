@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
 from s2s.model.encoder import Encoded
+from s2s.model.product import Linear
 from s2s.model.recurrent import Recurrent
 
 __all__ = ["ChoDecoder", "SutskeverDecoder"]
@@ -102,7 +103,7 @@ class ChoDecoder(Decoder):
             feed_size=hidden_size,
             output_size=hidden_size + width,
         )
-        self.summary = nn.Linear(memory_size, hidden_size)
+        self.summary = Linear(memory_size, hidden_size)
 
     def first_feed(self, encoded: Encoded) -> Tensor:
         """The summary c, (B, H); it goes from position to position unchanged."""

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from s2s.model.dropout import dropout
+
 __all__ = ["Embedding", "EmbeddingDropout"]
 
 
@@ -45,7 +47,7 @@ class EmbeddingDropout(nn.Module):
 
     def forward(self, embedded: Tensor) -> Tensor:
         """(…, E) -> (…, E)."""
-        embedded = nn.functional.dropout(embedded, self.units, self.training)
+        embedded = dropout(embedded, self.units, self.training)
         if self.words and self.training:
-            embedded = embedded * nn.functional.dropout(torch.ones_like(embedded[..., :1]), self.words)
+            embedded = embedded * dropout(torch.ones_like(embedded[..., :1]), self.words)
         return embedded

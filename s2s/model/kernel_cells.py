@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2s.errors import InputError
+from s2s.model.gates import GRU_GATES, LSTM_GATES, RELU_GATE, TANH_GATE, Gates, update
 from s2s.model.layer_scan import Kernel
+from s2s.model.product import linear
 from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = ["GRU", "LSTM", "RNN"]
@@ -31,10 +33,16 @@ class LSTM(Recurrent):
         """``torch.lstm``."""
         return torch.lstm
 
+    def fused(self) -> Gates:
+        """Its gates."""
+        return LSTM_GATES
+
     def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        hidden, memory = torch.lstm_cell(inputs, (hidden, state[1]), *weights)
-        return hidden, memory
+        if inputs.is_cuda:
+            hidden, memory = torch.lstm_cell(inputs, (hidden, state[1]), *weights)
+            return hidden, memory
+        return _updated(LSTM_GATES, inputs, hidden, state, weights)
 
 
 class GRU(Recurrent):
@@ -57,16 +65,15 @@ class GRU(Recurrent):
         """``torch.gru``."""
         return torch.gru
 
+    def fused(self) -> Gates:
+        """Its gates."""
+        return GRU_GATES
+
     def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        after = torch.gru_cell(inputs, hidden, *weights)
-        if hidden is state[0]:
-            return (after,)
-        # torch kept z * (thinned h); what is kept is h itself, or dropout would empty it position by position.
-        weight_ih, weight_hh, bias_ih, bias_hh = (weight.chunk(3)[1] for weight in weights)
-        from_input = nn.functional.linear(inputs, weight_ih, bias_ih)
-        update = torch.sigmoid(from_input + nn.functional.linear(hidden, weight_hh, bias_hh))
-        return (after + update * (state[0] - hidden),)
+        if inputs.is_cuda and hidden is state[0]:
+            return (torch.gru_cell(inputs, hidden, *weights),)
+        return _updated(GRU_GATES, inputs, hidden, state, weights)
 
 
 class RNN(Recurrent):
@@ -109,6 +116,20 @@ class RNN(Recurrent):
         """``torch.rnn_tanh`` or ``torch.rnn_relu``."""
         return RNN_KERNELS[self.nonlinearity][0]
 
+    def fused(self) -> Gates:
+        """Its only one."""
+        return RELU_GATE if self.nonlinearity == "relu" else TANH_GATE
+
     def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        return (RNN_KERNELS[self.nonlinearity][1](inputs, hidden, *weights),)
+        if inputs.is_cuda:
+            return (RNN_KERNELS[self.nonlinearity][1](inputs, hidden, *weights),)
+        return _updated(self.fused(), inputs, hidden, state, weights)
+
+
+def _updated(
+    gates: Gates, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+) -> RecurrentState:
+    """Update by the sums of all gates, ``W x + b`` and ``U h + b'``."""
+    weight_ih, weight_hh, bias_ih, bias_hh = weights
+    return update(gates, linear(inputs, weight_ih, bias_ih), linear(hidden, weight_hh, bias_hh), state)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, linear
+from torch.nn.functional import layer_norm
 
+from s2s.model.product import linear
 from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = ["GRULayerNorm", "LSTMLayerNorm"]

@@ -1,14 +1,20 @@
-"""Two ways to read whole sequences by one recurrent layer: a loop over the positions, and torch's fused kernels."""
+"""Three ways to read whole sequences by one recurrent layer: a loop over the positions, gates worked out by hand for a CPU,
+and torch's kernels for a GPU.
+"""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-__all__ = ["Kernel", "reversed_rows", "scan_by_kernel", "scan_by_loop"]
+from s2s.model.gates import Gates, scan
+
+__all__ = ["Kernel", "reversed_rows", "scan_by_gates", "scan_by_kernel", "scan_by_loop"]
 
 State = tuple[Tensor, ...]
 Kernel = Callable[..., State]
@@ -19,10 +25,27 @@ def reversed_rows(rows: Tensor, lengths: Tensor | None) -> Tensor:
     """Turn each sequence round and leave its padding where it is: (B, T, …), (B,) or None for T -> (B, T, …)."""
     if lengths is None:
         return rows.flip(1)
-    positions = torch.arange(rows.shape[1], device=rows.device)
-    last = lengths[:, None].to(rows.device) - 1
+    positions = torch.arange(rows.shape[1])
+    last = lengths[:, None].cpu() - 1
     order = torch.where(positions <= last, last - positions, positions)
-    return rows[torch.arange(rows.shape[0], device=rows.device)[:, None], order]
+    order += torch.arange(0, order.numel(), rows.shape[1])[:, None]
+    turned: Tensor = _Turned.apply(rows, order.flatten().to(rows.device))  # type: ignore[no-untyped-call]
+    return turned
+
+
+class _Turned(torch.autograd.Function):
+    """Rows in another order, (B, T, …), which is the way back too: the gradient is turned round as they were."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor) -> Tensor:
+        ctx.save_for_backward(order)
+        return rows.flatten(0, 1).index_select(0, order).view(rows.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (order,) = ctx.saved_tensors
+        return gradient.flatten(0, 1).index_select(0, order).view(gradient.shape), None
 
 
 def scan_by_loop(
@@ -51,21 +74,53 @@ def scan_by_loop(
 
 def _loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
     """Read forward: (B, T, I), parts of (B, H) -> outputs (B, T, H), parts of (B, H)."""
-    real = None
+    real, shortest = None, inputs.shape[1]
     if lengths is not None:
+        shortest = int(lengths.min())
         positions = torch.arange(inputs.shape[1], device=inputs.device)
         real = (positions < lengths[:, None].to(inputs.device))[..., None]
         inputs = inputs.masked_fill(~real, 0)
     outputs = []
     for position, x in enumerate(inputs.unbind(dim=1)):
         after = update(x, state)
-        if real is not None:
+        if position >= shortest:
             # A sequence that has ended keeps its last state.
             after = tuple(torch.where(real[:, position], *pair) for pair in zip(after, state, strict=True))
         state = after
         outputs.append(state[0])
     stacked = torch.stack(outputs, dim=1)
     return stacked if real is None else stacked.masked_fill(~real, 0), state
+
+
+def scan_by_gates(
+    gates: Gates, inputs: Tensor, state: State, weights: Sequence[Sequence[Tensor]], lengths: Tensor | None
+) -> tuple[Tensor, State]:
+    """Read whole sequences in one direction or both, each in one call.
+
+    Args:
+        gates: of the cell.
+        inputs: (B, T, I).
+        state: before the first position, parts of (B, H), or (B, 2H) for two directions.
+        weights: four of each direction.
+        lengths: real positions of each sequence, (B,), on the CPU; None for all T.
+
+    Returns:
+        outputs (B, T, H) or (B, T, 2H), zero on padding, and the state after the last position, shaped as before.
+    """
+    real = None
+    if lengths is not None:
+        real = (torch.arange(inputs.shape[1])[:, None] < lengths)[..., None].to(inputs.device)
+    ways = []
+    for direction, own_weights in enumerate(weights):
+        own = tuple(part.chunk(len(weights), dim=-1)[direction].contiguous() for part in state)
+        rows = reversed_rows(inputs, lengths) if direction else inputs
+        outputs, final = scan(gates, rows.transpose(0, 1), own, own_weights, real)
+        if real is not None:
+            outputs = outputs * real
+        outputs = outputs.transpose(0, 1)
+        ways.append((reversed_rows(outputs, lengths) if direction else outputs, *final))
+    outputs, *both = (torch.cat(parts, dim=-1) for parts in zip(*ways, strict=True))
+    return outputs, tuple(both)
 
 
 def scan_by_kernel(

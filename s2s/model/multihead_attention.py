@@ -2,10 +2,11 @@
 
 import math
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
+from s2s.model.product import Linear
 from s2s.model.window import Window
 
 __all__ = ["MultiHeadAttention"]
@@ -36,10 +37,10 @@ class MultiHeadAttention(Attention):
                     "set model.attention.heads to a number that divides it"
                 )
         self.heads = heads
-        self.project_query = nn.Linear(query_size, query_size, bias=False)
-        self.project_memory = nn.Linear(memory_size, query_size, bias=False)
-        self.project_values = nn.Linear(memory_size, memory_size, bias=False)
-        self.project_context = nn.Linear(memory_size, memory_size, bias=False)
+        self.project_query = Linear(query_size, query_size, bias=False)
+        self.project_memory = Linear(memory_size, query_size, bias=False)
+        self.project_values = Linear(memory_size, memory_size, bias=False)
+        self.project_context = Linear(memory_size, memory_size, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
         """Project the encoder states: (B, S, D) -> (B, S, H), all heads side by side."""

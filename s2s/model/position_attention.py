@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.model.attention import AdditiveAttention, Attention, Memory
+from s2s.model.product import Linear, linear
 from s2s.model.window import Window
 
 __all__ = ["CoverageAttention", "LocationAttention", "LocationSensitiveAttention"]
@@ -32,7 +33,7 @@ class LocationAttention(Attention):
         if max_length < 1:
             raise InputError(f"model.attention.max_length={max_length} is no number of positions; give 1 or more")
         self.max_length = max_length
-        self.project_query = nn.Linear(query_size, max_length, bias=False)
+        self.project_query = Linear(query_size, max_length, bias=False)
 
     def keys(self, values: Tensor) -> Tensor:
         """None are needed: (B, S, D) -> (B, S, 0)."""
@@ -41,7 +42,7 @@ class LocationAttention(Attention):
     def energy(self, query: Tensor, memory: Memory, attended: Tensor) -> Tensor:
         """(B, Q, H) -> (B, Q, S); the lowest finite number beyond ``max_length``."""
         positions = memory.mask.shape[1]
-        energy = nn.functional.linear(query, self.project_query.weight[:positions])
+        energy = linear(query, self.project_query.weight[:positions])
         beyond = max(0, positions - self.max_length)
         return nn.functional.pad(energy, (0, beyond), value=torch.finfo(energy.dtype).min)
 
@@ -78,7 +79,7 @@ class LocationSensitiveAttention(AdditiveAttention):
                 f"model.attention.filter_width={filter_width}: a filter needs a middle; give an odd number, such as 9"
             )
         self.convolve = nn.Conv1d(1, filters, filter_width, padding=filter_width // 2, bias=False)
-        self.project_features = nn.Linear(filters, self.hidden_size, bias=False)
+        self.project_features = Linear(filters, self.hidden_size, bias=False)
 
     def energy(self, query: Tensor, memory: Memory, attended: Tensor) -> Tensor:
         """(B, Q, H), keys (B, S, A), attended (B, Q, 2, S) -> (B, Q, S)."""
@@ -115,7 +116,7 @@ class CoverageAttention(AdditiveAttention):
         if fertility is not None and not fertility > 0:
             raise InputError(f"model.attention.fertility={fertility} is no number of words; give 1 or more, or null")
         self.fertility = fertility
-        self.project_fertility = None if fertility is None else nn.Linear(memory_size, 1, bias=False)
+        self.project_fertility = None if fertility is None else Linear(memory_size, 1, bias=False)
         self.w = nn.Parameter(torch.empty(self.hidden_size).uniform_(-0.01, 0.01))
 
     def keys(self, values: Tensor) -> Tensor:

@@ -5,6 +5,9 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from s2s.model.dropout import Dropout
+from s2s.model.product import Linear, linear
+
 __all__ = ["LinearReadout", "MaxoutReadout", "Readout", "TanhReadout"]
 
 
@@ -34,7 +37,7 @@ class Readout(nn.Module, ABC):
         self.weight = weight
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.project = self.feature_layer(output_size, feature_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     @staticmethod
     @abstractmethod
@@ -48,7 +51,7 @@ class Readout(nn.Module, ABC):
 
     def log_probs(self, features: Tensor) -> Tensor:
         """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V)."""
-        scores = nn.functional.linear(features, self.weight, self.bias)
+        scores = linear(features, self.weight, self.bias)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(dim=-1)
 
 
@@ -58,7 +61,7 @@ class LinearReadout(Readout):
     @staticmethod
     def feature_layer(output_size: int, feature_size: int) -> nn.Module:
         """Nothing, or ``W o``."""
-        return nn.Identity() if output_size == feature_size else nn.Linear(output_size, feature_size, bias=False)
+        return nn.Identity() if output_size == feature_size else Linear(output_size, feature_size, bias=False)
 
 
 class MaxoutReadout(Readout):
@@ -71,7 +74,7 @@ class MaxoutReadout(Readout):
     @staticmethod
     def feature_layer(output_size: int, feature_size: int) -> nn.Module:
         """``t~``, twice as wide as the features."""
-        return nn.Linear(output_size, 2 * feature_size)
+        return Linear(output_size, 2 * feature_size)
 
     def features(self, output: Tensor) -> Tensor:
         """(…, O) -> (…, R), the larger of each two neighbours."""
@@ -85,4 +88,4 @@ class TanhReadout(Readout):
     @staticmethod
     def feature_layer(output_size: int, feature_size: int) -> nn.Module:
         """The map and its tanh."""
-        return nn.Sequential(nn.Linear(output_size, feature_size), nn.Tanh())
+        return nn.Sequential(Linear(output_size, feature_size), nn.Tanh())

@@ -18,7 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
-from s2s.model.layer_scan import Kernel, scan_by_kernel, scan_by_loop
+from s2s.model.dropout import dropout
+from s2s.model.gates import Gates
+from s2s.model.layer_scan import Kernel, scan_by_gates, scan_by_kernel, scan_by_loop
 
 __all__ = ["Recurrent", "RecurrentState"]
 
@@ -111,7 +113,11 @@ class Recurrent(nn.Module, ABC):
         """
 
     def kernel(self) -> Kernel | None:
-        """The function that reads a whole layer at once; None where there is nothing but the loop over ``cell``."""
+        """The function that reads a whole layer at once on a GPU; None where there is none."""
+        return None
+
+    def fused(self) -> Gates | None:
+        """The cell between its matrix products, with its gradient, for a CPU; None where there is but ``cell``."""
         return None
 
     def start(self, state: RecurrentState) -> RecurrentState:
@@ -122,7 +128,7 @@ class Recurrent(nn.Module, ABC):
         if not (self.training and self.variational_dropout):
             return state
         ones = torch.ones_like(state[0])
-        return (*state, *(nn.functional.dropout(ones, self.variational_dropout) for _ in range(2)))
+        return (*state, *(dropout(ones, self.variational_dropout) for _ in range(2)))
 
     def scan(
         self, inputs: Tensor, *, lengths: Tensor | None = None, state: RecurrentState | None = None
@@ -170,7 +176,7 @@ class Recurrent(nn.Module, ABC):
         if layer == 0:
             return inputs
         if len(state) == self.state_parts:
-            return nn.functional.dropout(inputs, self.dropout, self.training)
+            return dropout(inputs, self.dropout, self.training)
         mask = state[-1][:, layer - 1]
         return inputs * (mask if inputs.dim() == 2 else mask[:, None])
 
@@ -189,9 +195,12 @@ class Recurrent(nn.Module, ABC):
     ) -> tuple[Tensor, RecurrentState]:
         """Read whole sequences by one layer: (B, T, I), parts of (B, D) -> outputs (B, T, D), parts of (B, D)."""
         parts, masks = state[: self.state_parts], state[self.state_parts :]
-        kernel, weights = self.kernel(), [self._weights(layer, direction) for direction in range(self.directions)]
-        if kernel is not None and not masks:
+        weights = [self._weights(layer, direction) for direction in range(self.directions)]
+        kernel, gates = self.kernel(), self.fused()
+        if kernel is not None and not masks and inputs.is_cuda:
             return scan_by_kernel(kernel, inputs, parts, list(chain(*weights)), lengths)
+        if gates is not None and not masks and not torch.is_autocast_enabled(inputs.device.type):
+            return scan_by_gates(gates, inputs, parts, weights, lengths)
         of_directions = masks[0].chunk(self.directions, dim=-1) if masks else [None] * self.directions
         updates = [
             partial(self._update, mask=mask, weights=of_direction)
@@ -207,4 +216,6 @@ def _name(weight: str, layer: int, direction: int) -> str:
 
 def _by_part(layers: list[RecurrentState]) -> RecurrentState:
     """Parts (N, D) of each layer -> parts (N, L, D)."""
+    if len(layers) == 1:
+        return tuple(part[:, None] for part in layers[0])
     return tuple(torch.stack(parts, dim=1) for parts in zip(*layers, strict=True))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
+from s2s.model.product import Linear
 
 __all__ = ["GlobalWindow", "LocalMonotonicWindow", "LocalPredictiveWindow", "Window"]
 
@@ -88,7 +89,7 @@ class LocalPredictiveWindow(Window):
     def __init__(self, query_size: int, *, width: float) -> None:
         super().__init__(query_size)
         self.width = _checked(width)
-        self.project_query = nn.Linear(query_size, query_size, bias=False)
+        self.project_query = Linear(query_size, query_size, bias=False)
         self.v = nn.Parameter(torch.empty(query_size).uniform_(-(query_size**-0.5), query_size**-0.5))
 
     def forward(self, query: Tensor, mask: Tensor, attended: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from s2s.model.product import multiply
+
 __all__ = ["coverage_loss", "smoothed_cross_entropy"]
 
 CHUNK_ROWS = 512
@@ -52,40 +54,57 @@ def smoothed_cross_entropy(
 
 
 class _SmoothedCrossEntropy(torch.autograd.Function):
-    """The gradient of the scores z is ``p - (1 - ε) onehot(y) - ε / V``; it is multiplied out chunk by chunk."""
+    """The gradient of the scores z is ``p - (1 - ε) onehot(y) - ε / V``; it is multiplied out chunk by chunk.
+
+    With e the exponentials and s their sum over a row, p is ``e / s``: the products are taken of e, and s divides what
+    is narrow, the features and their gradient. ``ε / V`` is one number everywhere, so its share comes from the sums of
+    W over words and of f over rows, and the sum of z over words is ``f · Σ_v W_v + Σ_v b_v``. That leaves three looks
+    at the scores: the greatest of each row, the exponentials and their sum.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, smoothing: float
     ) -> tuple[Tensor, Tensor]:
         needs_gradient = any(ctx.needs_input_grad[:3])
-        vocabulary = weight.shape[0]
+        uniform = smoothing / weight.shape[0]
         dtype = torch.promote_types(features.dtype, torch.float32)
         loss, nll = features.new_zeros((), dtype=dtype), features.new_zeros((), dtype=dtype)
-        gradients = [torch.empty_like(features), torch.zeros_like(weight), torch.zeros_like(bias)]
-        matrix = weight.to(features.dtype)
+        matrix, shift = weight.to(features.dtype), bias.to(features.dtype)
+        of_features = torch.empty_like(features)
+        of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+        total = matrix.sum(dim=0)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
-            chunk, answers = features[rows], targets[rows, None]
-            scores = torch.addmm(bias.to(features.dtype), chunk, matrix.t()).to(dtype)
-            normaliser = scores.logsumexp(dim=1, keepdim=True)
-            chunk_nll = (normaliser - scores.gather(1, answers)).sum()
-            nll += chunk_nll
-            loss += (1 - smoothing) * chunk_nll
+            chunk, answers = features[rows], targets[rows]
+            scores = multiply(chunk, matrix, shift).to(dtype)
+            right = scores.gather(1, answers[:, None])[:, 0]
+            greatest = scores.amax(dim=1, keepdim=True)
+            exponentials = scores.sub_(greatest).exp_()
+            sums = exponentials.sum(dim=1)
+            normaliser = greatest[:, 0] + sums.log()
+            nll += (normaliser - right).sum()
             if smoothing:
-                loss += smoothing * (normaliser.sum() - scores.sum() / vocabulary)
+                loss -= uniform * ((chunk @ total).sum() + len(chunk) * shift.sum())
+            loss += (normaliser - (1 - smoothing) * right).sum()
             if needs_gradient:
-                scores.sub_(normaliser).exp_().sub_(smoothing / vocabulary)
-                scores.scatter_add_(1, answers, scores.new_full(answers.shape, smoothing - 1))
-                gradients[2] += scores.sum(dim=0)
-                scores = scores.to(features.dtype)
-                torch.mm(scores, matrix, out=gradients[0][rows])
-                gradients[1] += scores.t() @ chunk
-        ctx.save_for_backward(*(gradients if needs_gradient else ()))
+                exponentials = exponentials.to(features.dtype)
+                scale = sums.reciprocal().to(features.dtype)
+                # Where e holds e_y - (1 - ε) s, the products below hold all but the share of ε / V.
+                exponentials.scatter_add_(1, answers[:, None], ((smoothing - 1) * sums).to(features.dtype)[:, None])
+                torch.mul(multiply(exponentials, matrix.t()), scale[:, None], out=of_features[rows])
+                of_weight += multiply((chunk * scale[:, None]).t(), exponentials.t()).t()
+                of_bias += exponentials.t() @ scale
+        if needs_gradient and smoothing:
+            of_features -= uniform * total
+            of_weight -= uniform * features.sum(dim=0)
+            of_bias -= uniform * len(features)
+        ctx.save_for_backward(*((of_features, of_weight, of_bias) if needs_gradient else ()))
         ctx.mark_non_differentiable(nll)
         return loss, nll
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(gradient * saved for saved in ctx.saved_tensors), None, None)
+        # In place, since they are as large as the weights; autograd refuses a second pass, which would scale them again.
+        return (*(saved.mul_(gradient) for saved in ctx.saved_tensors), None, None)

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from s2s.errors import InputError
+from s2s.model.product import GatheredProducts, products_by
 from s2s.model.seq2seq import Seq2Seq
 from s2s.report.metrics import bleu, chrf, perplexity
 from s2s.run import Run
@@ -225,7 +226,8 @@ class Trainer:
         batch = ids.batch(rows.tolist()).to(self.accelerator.device)
         assert batch.target is not None
         with self.accelerator.autocast():
-            features, attention = self.model(batch, truth=truth)
+            with products_by(GatheredProducts()):
+                features, attention = self.model(batch, truth=truth)
             readout, mask = self.translator.model.readout, batch.target.mask
             loss, nll = smoothed_cross_entropy(
                 features[mask], readout.weight, readout.bias, batch.target.ids[mask], smoothing=smoothing

@@ -1,0 +1,212 @@
+"""Products with weights, where nearly all the time goes: one function, and the ways to take them.
+
+Whatever a step multiplies with a weight goes through ``linear``, which is torch's own unless a block says otherwise::
+
+    with products_by(GatheredProducts()):
+        features, attention = model(batch)
+
+So a model is written once, without a thought of how its products are taken.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+__all__ = ["GatheredProducts", "Linear", "Product", "linear", "multiply", "products_by"]
+
+GATHERED_ROWS = 1024  # enough for a product at full speed, and few enough to stay in the processor's cache
+
+Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""``inputs @ weight.T + bias``: (…, I), (O, I), (O,) or None -> (…, O); or of every sentence, (B, Q, I), (B, O, I)."""
+
+
+def plain(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The product as torch takes it."""
+    if weight.dim() == 2:
+        return functional.linear(inputs, weight, bias)
+    return inputs @ weight.transpose(1, 2)
+
+
+_taken_by: ContextVar[Product] = ContextVar("product", default=plain)
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply with a weight, ``inputs @ weight.T + bias``.
+
+    Args:
+        inputs: (…, I).
+        weight: (O, I); or one of every sentence, (B, O, I), for inputs (B, Q, I).
+        bias: (O,), for a weight that all sentences share.
+
+    Returns:
+        (…, O).
+    """
+    return _taken_by.get()(inputs, weight, bias)
+
+
+class Linear(nn.Linear):
+    """A linear layer whose product is taken by ``linear``."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(…, I) -> (…, O)."""
+        return linear(inputs, self.weight, self.bias)
+
+
+@contextmanager
+def products_by(product: Product) -> Iterator[None]:
+    """Take the products of a block in this way."""
+    before = _taken_by.set(product)
+    try:
+        yield
+    finally:
+        _taken_by.reset(before)
+
+
+class GatheredProducts:
+    """Products whose weight gradients are taken at once, when the last position's gradient has come back.
+
+    A weight W that T positions read, ``y_t = W x_t``, has the gradient ``Σ_t g_t x_tᵀ``, g_t being that of y_t. Taken
+    term by term, as autograd does, each of the T terms is a thin product and a sum over all of W. Here the g_t and x_t
+    are kept, and the sum is one product of all of them. So it is with what every sentence has of its own and all its
+    positions multiply by: the keys and the values of attention.
+
+    Each object serves one forward pass; it holds the weights that it has met.
+    """
+
+    def __init__(self) -> None:
+        self._met: dict[tuple[Any, ...], _Operand] = {}
+
+    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """As ``linear``."""
+        if torch.is_autocast_enabled(inputs.device.type):
+            return plain(inputs, weight, bias)
+        key = (weight.data_ptr(), weight.shape, weight.stride(), None if bias is None else bias.data_ptr())
+        operand = self._met.get(key)
+        if operand is None:
+            operand = self._met[key] = _Operand(weight, bias)
+        product: Tensor = _Product.apply(inputs, operand, operand.ticket)  # type: ignore[no-untyped-call]
+        return product
+
+
+class _Operand:
+    """A weight and its bias, and their gradients as the gradients of the products with them come in.
+
+    The ticket is an empty tensor that every product reads: it makes autograd wait for all of them before it asks for
+    the gradient of the weight.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
+        self._inputs: list[Tensor] = []
+        self._gradients: list[Tensor] = []
+        self._sums: tuple[Tensor, Tensor | None] | None = None
+        self.ticket: Tensor = _Gather.apply(self, weight, bias)  # type: ignore[no-untyped-call]
+
+    def add(self, inputs: Tensor, gradient: Tensor) -> None:
+        """Keep the two factors of a term: (N, I), (N, O), or (B, Q, I), (B, Q, O); sum where there are many rows."""
+        self._inputs.append(inputs)
+        self._gradients.append(gradient)
+        if self.weight.dim() == 2 and sum(map(len, self._inputs)) >= GATHERED_ROWS:
+            self._sum()
+
+    def take(self) -> tuple[Tensor | None, Tensor | None]:
+        """The gradients of weight and bias; they begin anew."""
+        if self._inputs:
+            self._sum()
+        sums, self._sums = self._sums, None
+        return sums or (None, None)
+
+    def _sum(self) -> None:
+        """Take the product of all factors that are kept, and forget them."""
+        inputs, gradients = _joined(self._inputs), _joined(self._gradients)
+        self._inputs, self._gradients = [], []
+        of_bias = None if self.bias is None else gradients.sum(dim=0)
+        if self.weight.dim() == 3:
+            of_weight = gradients.transpose(1, 2) @ inputs
+        else:
+            of_weight = multiply(inputs.t(), gradients.t()).t()
+        if self._sums is None:
+            self._sums = of_weight, of_bias
+        else:
+            self._sums[0].add_(of_weight)
+            if of_bias is not None and self._sums[1] is not None:
+                self._sums[1].add_(of_bias)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """All positions' rows: (N, D) each -> (T·N, D), or (B, Q, D) each -> (B, T·Q, D)."""
+    return torch.cat(parts, dim=-2) if len(parts) > 1 else parts[0]
+
+
+class _Gather(torch.autograd.Function):
+    """From weight and bias to a ticket, and from all that came in to their gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, operand: _Operand, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.operand = operand
+        ctx.set_materialize_grads(False)
+        return weight.new_empty(0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        return None, *ctx.operand.take()
+
+
+class _Product(torch.autograd.Function):
+    """``y = x Wᵀ + b``, whose gradient of x is ``g W``; that of W and b is left to the operand."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, operand: _Operand, ticket: Tensor) -> Tensor:
+        weight = operand.weight
+        rows = inputs if weight.dim() == 3 else inputs.reshape(-1, inputs.shape[-1])
+        ctx.operand = operand
+        ctx.save_for_backward(rows)
+        if weight.dim() == 3:
+            return rows @ weight.transpose(1, 2)
+        return multiply(rows, weight, operand.bias).view(*inputs.shape[:-1], -1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None]:
+        operand, (rows,) = ctx.operand, ctx.saved_tensors
+        shape, weight = gradient.shape, operand.weight
+        if weight.dim() == 2:
+            gradient = gradient.reshape(-1, shape[-1])
+        if ctx.needs_input_grad[2]:
+            operand.add(rows, gradient)
+        if not ctx.needs_input_grad[0]:
+            return None, None, None
+        if weight.dim() == 3:
+            return gradient @ weight, None, None
+        return multiply(gradient, weight.t()).view(*shape[:-1], -1), None, None
+
+
+def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``inputs @ weight.T + bias`` without a gradient, by the faster library: (N, I), (O, I), (O,) -> (N, O).
+
+    torch takes float32 products on a CPU by MKL, which uses half of what an AMD processor can do, and gives oneDNN's
+    to compiled models alone. The operation is private, so it is checked once, and MKL serves where it is missing.
+    """
+    if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and _has_onednn():
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+        return product
+    return functional.linear(inputs, weight, bias)
+
+
+@cache
+def _has_onednn() -> bool:
+    """Whether torch's private oneDNN product is there and right."""
+    inputs, weight, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(3, 4).t(), torch.ones(4)
+    try:
+        product = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return torch.equal(product, inputs @ weight.t() + bias)
