@@ -13,19 +13,19 @@ def dropout(inputs: Tensor, probability: float, training: bool = True) -> Tensor
 
     Args:
         inputs: any shape.
-        probability: to drop a unit, below 1; on a CPU rounded to a multiple of 2^-16.
+        probability: to drop a unit; on a CPU it is rounded to a multiple of 2^-16.
         training: False leaves all as it is.
 
     Returns:
         a tensor of the same shape. The draws follow torch's own generator.
     """
-    if inputs.device.type != "cpu" or not (training and probability):
+    if inputs.device.type != "cpu" or not training or not 0 < probability < 1:
         return nn.functional.dropout(inputs, probability, training)
     per_draw = 64 // BITS
     draws = torch.empty(-(-inputs.numel() // per_draw), dtype=torch.int64).random_(-(2**63), None)
     level = min(round(probability * 2**BITS), 2**BITS - 1)
     kept = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape) >= level - 2 ** (BITS - 1)
-    return inputs * kept.to(inputs.dtype).mul_(2**BITS / (2**BITS - level))
+    return inputs * kept.to(inputs.dtype).mul_(1 / (1 - probability))
 
 
 class Dropout(nn.Dropout):

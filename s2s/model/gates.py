@@ -18,7 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from s2s.model.product import linear, multiply
 
-__all__ = ["GRU_GATES", "LSTM_GATES", "RELU_GATE", "TANH_GATE", "Gates", "scan", "update"]
+__all__ = ["GRU_GATES", "LSTM_GATES", "RELU_GATE", "TANH_GATE", "Gates", "gates_serve", "scan", "update"]
 
 State = tuple[Tensor, ...]
 Kept = tuple[Tensor, ...]
@@ -58,8 +58,8 @@ def _lstm(from_input: Tensor, from_hidden: Tensor, state: State) -> tuple[State,
     return (o * shown, after), (gates, memory, shown)
 
 
-def _lstm_gradient(kept: Kept, of_state: State, of_input: Tensor, of_hidden_sums: Tensor) -> tuple[Tensor | None, ...]:
-    """With ``dc' += dh' o (1 - t²)``: ``di = dc' g``, ``df = dc' c``, ``dg = dc' i``, ``do = dh' t``, ``dc = dc' f``."""
+def _lstm_gradient(kept: Kept, of_state: State, of_input: Tensor, of_sums: Tensor) -> tuple[Tensor | None, ...]:
+    """With ``dc' += dh' o (1 - t²)``: ``di = dc' g``, ``df = dc' c``, ``dg = dc' i``, ``do = dh' t``, and ``dc' f``."""
     (gates, memory, shown), (of_hidden, of_memory) = kept, of_state
     (i, f, g, o), (of_i, of_f, of_g, of_o) = gates.chunk(4, dim=1), of_input.chunk(4, dim=1)
     of_after = _tanh_backward(of_hidden * o, shown).add_(of_memory)
@@ -81,7 +81,7 @@ def _gru(from_input: Tensor, from_hidden: Tensor, state: State) -> tuple[State, 
     return (torch.lerp(n, previous, z),), (gates, n, recalled, previous)
 
 
-def _gru_gradient(kept: Kept, of_state: State, of_input: Tensor, of_hidden_sums: Tensor) -> tuple[Tensor | None, ...]:
+def _gru_gradient(kept: Kept, of_state: State, of_input: Tensor, of_sums: Tensor) -> tuple[Tensor | None, ...]:
     """With a for what the tanh reads: ``da = dh' (1 - z) (1 - n²)``, ``dz = dh' (h - n)``, ``dr = da (U_n h + b')``;
     ``U_n h + b'`` has ``da r``, and h has ``dh' z``.
     """
@@ -91,7 +91,7 @@ def _gru_gradient(kept: Kept, of_state: State, of_input: Tensor, of_hidden_sums:
     _tanh_backward(of_hidden - carried, n, grad_input=of_n)
     _sigmoid_backward(of_hidden * (previous - n), z, grad_input=of_z)
     _sigmoid_backward(of_n * recalled, r, grad_input=of_r)
-    of_hidden_sums.copy_(of_input)[:, -n.shape[1] :].mul_(r)
+    of_sums.copy_(of_input)[:, -n.shape[1] :].mul_(r)
     return (carried,)
 
 
@@ -101,7 +101,7 @@ def _tanh(from_input: Tensor, from_hidden: Tensor, state: State) -> tuple[State,
     return (hidden,), (hidden,)
 
 
-def _tanh_gradient(kept: Kept, of_state: State, of_input: Tensor, of_hidden_sums: Tensor) -> tuple[Tensor | None, ...]:
+def _tanh_gradient(kept: Kept, of_state: State, of_input: Tensor, of_sums: Tensor) -> tuple[Tensor | None, ...]:
     """``dh' (1 - h'²)``."""
     _tanh_backward(of_state[0], kept[0], grad_input=of_input)
     return (None,)
@@ -113,7 +113,7 @@ def _relu(from_input: Tensor, from_hidden: Tensor, state: State) -> tuple[State,
     return (hidden,), (hidden,)
 
 
-def _relu_gradient(kept: Kept, of_state: State, of_input: Tensor, of_hidden_sums: Tensor) -> tuple[Tensor | None, ...]:
+def _relu_gradient(kept: Kept, of_state: State, of_input: Tensor, of_sums: Tensor) -> tuple[Tensor | None, ...]:
     """``dh'`` where h' is above 0."""
     _relu_backward(of_state[0], kept[0], 0, grad_input=of_input)
     return (None,)
@@ -123,6 +123,11 @@ LSTM_GATES = Gates(_lstm, _lstm_gradient, True)
 GRU_GATES = Gates(_gru, _gru_gradient, False)
 TANH_GATE = Gates(_tanh, _tanh_gradient, True)
 RELU_GATE = Gates(_relu, _relu_gradient, True)
+
+
+def gates_serve(inputs: Tensor) -> bool:
+    """Whether a layer that reads these inputs is computed by gates: on a CPU, in one precision."""
+    return inputs.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 def update(gates: Gates, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
@@ -182,7 +187,7 @@ class _Scan(torch.autograd.Function):
     ) -> State:
         outputs = from_input.new_empty(*from_input.shape[:2], weight.shape[1])
         all_real = _all_real(real, len(from_input))
-        ctx.first, ctx.kept = state[0], []
+        first, all_kept = state[0], []
         for position, sums in enumerate(from_input):
             before = state
             state, kept = gates.position(sums, multiply(before[0], weight, bias), before)
@@ -190,16 +195,16 @@ class _Scan(torch.autograd.Function):
                 state = tuple(torch.where(real[position], *pair) for pair in zip(state, before, strict=True))
             outputs[position] = state[0]
             if any(ctx.needs_input_grad):
-                ctx.kept.append(kept)
+                all_kept.extend(kept)
         ctx.gates, ctx.real, ctx.all_real = gates, real, all_real
-        ctx.save_for_backward(outputs, weight)
-        # An output that ctx holds too would never be freed.
+        ctx.save_for_backward(outputs, weight, first, *all_kept)
         return outputs, *(part.clone() for part in state)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_outputs: Tensor, *of_state: Tensor) -> tuple[Tensor | None, ...]:
-        outputs, weight = ctx.saved_tensors
+        outputs, weight, first, *all_kept = ctx.saved_tensors
+        each = len(all_kept) // len(outputs)
         of_input = of_outputs.new_empty(*of_outputs.shape[:2], weight.shape[0])
         of_sums = of_input if ctx.gates.sums_are_one else torch.empty_like(of_input)
         for position in reversed(range(len(of_outputs))):
@@ -209,14 +214,15 @@ class _Scan(torch.autograd.Function):
                 of_real = tuple(part * ctx.real[position] for part in of_state)
                 skipped = tuple(part - real for part, real in zip(of_state, of_real, strict=True))
                 of_state = of_real
-            of_before = ctx.gates.gradient(ctx.kept[position], of_state, of_input[position], of_sums[position])
+            kept = tuple(all_kept[position * each : (position + 1) * each])
+            of_before = ctx.gates.gradient(kept, of_state, of_input[position], of_sums[position])
             through = multiply(of_sums[position], weight.t())
             of_state = (through if of_before[0] is None else through.add_(of_before[0]), *of_before[1:])
             if skipped is not None:
                 of_state = tuple(part.add_(rest) for part, rest in zip(of_state, skipped, strict=True))
-        before = torch.cat([ctx.first[None], outputs[:-1]]).flatten(0, 1)
+        before = torch.cat([first[None], outputs[:-1]]).flatten(0, 1)
         of_sums = of_sums.flatten(0, 1)
-        of_weight = multiply(before.t(), of_sums.t()).t()
+        of_weight = multiply(of_sums.t(), before.t())
         return None, None, of_input, of_weight, of_sums.sum(dim=0), *of_state
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from s2s.errors import InputError
-from s2s.model.gates import GRU_GATES, LSTM_GATES, RELU_GATE, TANH_GATE, Gates, update
+from s2s.model.gates import GRU_GATES, LSTM_GATES, RELU_GATE, TANH_GATE, Gates, gates_serve, update
 from s2s.model.layer_scan import Kernel
 from s2s.model.product import linear
 from s2s.model.recurrent import Recurrent, RecurrentState
@@ -34,12 +34,12 @@ class LSTM(Recurrent):
         return torch.lstm
 
     def fused(self) -> Gates:
-        """Its gates."""
+        """The gates above."""
         return LSTM_GATES
 
     def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        if inputs.is_cuda:
+        if not gates_serve(inputs):
             hidden, memory = torch.lstm_cell(inputs, (hidden, state[1]), *weights)
             return hidden, memory
         return _updated(LSTM_GATES, inputs, hidden, state, weights)
@@ -66,12 +66,12 @@ class GRU(Recurrent):
         return torch.gru
 
     def fused(self) -> Gates:
-        """Its gates."""
+        """The gates above."""
         return GRU_GATES
 
     def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        if inputs.is_cuda and hidden is state[0]:
+        if not gates_serve(inputs) and hidden is state[0]:
             return (torch.gru_cell(inputs, hidden, *weights),)
         return _updated(GRU_GATES, inputs, hidden, state, weights)
 
@@ -122,7 +122,7 @@ class RNN(Recurrent):
 
     def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
         """Update one layer by one position."""
-        if inputs.is_cuda:
+        if not gates_serve(inputs):
             return (RNN_KERNELS[self.nonlinearity][1](inputs, hidden, *weights),)
         return _updated(self.fused(), inputs, hidden, state, weights)
 

@@ -1,5 +1,6 @@
-"""Three ways to read whole sequences by one recurrent layer: a loop over the positions, gates worked out by hand for a CPU,
-and torch's kernels for a GPU.
+"""Three ways to read whole sequences by one recurrent layer.
+
+A loop over the positions serves every cell, gates worked out by hand a CPU, torch's kernels a GPU.
 """
 
 import warnings
@@ -110,13 +111,14 @@ def scan_by_gates(
     real = None
     if lengths is not None:
         real = (torch.arange(inputs.shape[1])[:, None] < lengths)[..., None].to(inputs.device)
+        inputs = inputs.masked_fill(~real.transpose(0, 1), 0)
     ways = []
     for direction, own_weights in enumerate(weights):
         own = tuple(part.chunk(len(weights), dim=-1)[direction].contiguous() for part in state)
         rows = reversed_rows(inputs, lengths) if direction else inputs
         outputs, final = scan(gates, rows.transpose(0, 1), own, own_weights, real)
         if real is not None:
-            outputs = outputs * real
+            outputs = outputs.masked_fill(~real, 0)
         outputs = outputs.transpose(0, 1)
         ways.append((reversed_rows(outputs, lengths) if direction else outputs, *final))
     outputs, *both = (torch.cat(parts, dim=-1) for parts in zip(*ways, strict=True))

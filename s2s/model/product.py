@@ -81,33 +81,28 @@ class GatheredProducts:
     """
 
     def __init__(self) -> None:
-        self._met: dict[tuple[Any, ...], _Operand] = {}
+        self._met: dict[tuple[Any, ...], tuple[_Operand, Tensor]] = {}
 
     def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """As ``linear``."""
         if torch.is_autocast_enabled(inputs.device.type):
             return plain(inputs, weight, bias)
         key = (weight.data_ptr(), weight.shape, weight.stride(), None if bias is None else bias.data_ptr())
-        operand = self._met.get(key)
-        if operand is None:
-            operand = self._met[key] = _Operand(weight, bias)
-        product: Tensor = _Product.apply(inputs, operand, operand.ticket)  # type: ignore[no-untyped-call]
+        if key not in self._met:
+            operand = _Operand(weight, bias)
+            self._met[key] = operand, _Gather.apply(operand, weight, bias)  # type: ignore[no-untyped-call]
+        product: Tensor = _Product.apply(inputs, *self._met[key])  # type: ignore[no-untyped-call]
         return product
 
 
 class _Operand:
-    """A weight and its bias, and their gradients as the gradients of the products with them come in.
-
-    The ticket is an empty tensor that every product reads: it makes autograd wait for all of them before it asks for
-    the gradient of the weight.
-    """
+    """A weight and its bias, and their gradients as the gradients of the products with them come in."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
         self._inputs: list[Tensor] = []
         self._gradients: list[Tensor] = []
         self._sums: tuple[Tensor, Tensor | None] | None = None
-        self.ticket: Tensor = _Gather.apply(self, weight, bias)  # type: ignore[no-untyped-call]
 
     def add(self, inputs: Tensor, gradient: Tensor) -> None:
         """Keep the two factors of a term: (N, I), (N, O), or (B, Q, I), (B, Q, O); sum where there are many rows."""
@@ -131,7 +126,7 @@ class _Operand:
         if self.weight.dim() == 3:
             of_weight = gradients.transpose(1, 2) @ inputs
         else:
-            of_weight = multiply(inputs.t(), gradients.t()).t()
+            of_weight = multiply(gradients.t(), inputs.t())
         if self._sums is None:
             self._sums = of_weight, of_bias
         else:
@@ -146,7 +141,11 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """From weight and bias to a ticket, and from all that came in to their gradients."""
+    """From weight and bias to a ticket, and from all that came in to their gradients.
+
+    The ticket is an empty tensor that every product reads: it makes autograd wait for all of them before it asks for
+    the gradient of the weight.
+    """
 
     @staticmethod
     def forward(ctx: Any, operand: _Operand, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.model.dropout import dropout
-from s2s.model.gates import Gates
+from s2s.model.gates import Gates, gates_serve
 from s2s.model.layer_scan import Kernel, scan_by_gates, scan_by_kernel, scan_by_loop
 
 __all__ = ["Recurrent", "RecurrentState"]
@@ -197,10 +197,10 @@ class Recurrent(nn.Module, ABC):
         parts, masks = state[: self.state_parts], state[self.state_parts :]
         weights = [self._weights(layer, direction) for direction in range(self.directions)]
         kernel, gates = self.kernel(), self.fused()
-        if kernel is not None and not masks and inputs.is_cuda:
-            return scan_by_kernel(kernel, inputs, parts, list(chain(*weights)), lengths)
-        if gates is not None and not masks and not torch.is_autocast_enabled(inputs.device.type):
+        if gates is not None and not masks and gates_serve(inputs):
             return scan_by_gates(gates, inputs, parts, weights, lengths)
+        if kernel is not None and not masks:
+            return scan_by_kernel(kernel, inputs, parts, list(chain(*weights)), lengths)
         of_directions = masks[0].chunk(self.directions, dim=-1) if masks else [None] * self.directions
         updates = [
             partial(self._update, mask=mask, weights=of_direction)

@@ -72,7 +72,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         loss, nll = features.new_zeros((), dtype=dtype), features.new_zeros((), dtype=dtype)
         matrix, shift = weight.to(features.dtype), bias.to(features.dtype)
         of_features = torch.empty_like(features)
-        of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(bias)
+        of_weight, of_bias = torch.zeros_like(weight) if not len(features) else weight, torch.zeros_like(bias)
         total = matrix.sum(dim=0)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
@@ -93,7 +93,8 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
                 # Where e holds e_y - (1 - ε) s, the products below hold all but the share of ε / V.
                 exponentials.scatter_add_(1, answers[:, None], ((smoothing - 1) * sums).to(features.dtype)[:, None])
                 torch.mul(multiply(exponentials, matrix.t()), scale[:, None], out=of_features[rows])
-                of_weight += multiply((chunk * scale[:, None]).t(), exponentials.t()).t()
+                part = multiply(exponentials.t(), (chunk * scale[:, None]).t())
+                of_weight = of_weight.add_(part) if start else part
                 of_bias += exponentials.t() @ scale
         if needs_gradient and smoothing:
             of_features -= uniform * total
@@ -106,5 +107,4 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        # In place, since they are as large as the weights; autograd refuses a second pass, which would scale them again.
-        return (*(saved.mul_(gradient) for saved in ctx.saved_tensors), None, None)
+        return (*(gradient * saved for saved in ctx.saved_tensors), None, None)

@@ -173,11 +173,11 @@ def test_a_sequence_begins_with_masks_in_training_alone_and_only_where_they_are_
 def test_a_scan_without_a_state_draws_masks_of_its_own_for_every_sequence(cell, bidirectional):
     recurrent = stack(cell, num_layers=2, bidirectional=bidirectional, variational_dropout=0.5).train()
     x = inputs(1, 4).expand(3, 4, 3)
-    torch.manual_seed(29)
+    torch.manual_seed(31)
     outputs, final = recurrent.scan(x, lengths=torch.tensor([4, 4, 4]))
     assert not torch.allclose(outputs[0], outputs[1])
     assert len(final) == recurrent.state_parts
-    torch.manual_seed(29)
+    torch.manual_seed(31)
     assert_same(recurrent.scan(x, state=recurrent.start(zero_state(recurrent, 3))), (outputs, final))
     assert not torch.allclose(recurrent.scan(x)[0], outputs)
 
