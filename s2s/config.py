@@ -21,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 
 from s2s.errors import InputError
+from s2s.memory import keep_freed_memory
 
 __all__ = [
     "CONF",
@@ -242,6 +243,7 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
         with _people_see_one_line(), _explained(name, overrides):
             task(config)
 
+    keep_freed_memory()
     sys.argv[1:] = arguments  # where Hydra reads them
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra cuts tracebacks and exits by itself
     with _people_see_one_line(), _explained(name, overrides):

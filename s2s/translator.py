@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -16,13 +17,16 @@ from s2s.config import build, explicit_overrides
 from s2s.errors import InputError
 from s2s.model.attention import Memory
 from s2s.model.decoder import DecoderState
+from s2s.model.product import decoding_products, products_by
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, pick_device
 from s2s.search.hypothesis import Hypothesis, Step
-from s2s.text.batching import Batch, ParallelIds, SentenceIds, collate, plan_batches
+from s2s.text.batching import Batch, ParallelIds, SentenceIds, Sequences, collate, plan_batches
 from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 __all__ = ["Search", "Translation", "Translator", "tell_progress"]
+
+Found = list[list[Hypothesis]]
 
 WINDOW = 16  # batches that are sorted by length together, while a stream is read
 SECONDS_BETWEEN_NOTICES = 5
@@ -140,25 +144,51 @@ class Translator:
         source, target: tokenizers.
         search: beam search, greedy search or sampling.
         device: where to compute.
+        precision: ``float32``, or ``int8``, which is faster on a CPU and rounds weights and states to 8 bits.
+        workers: batches that are translated at the same time, each with its share of the threads.
+
+    Raises:
+        InputError: a precision that is unknown or not to be had, or no worker.
     """
 
     def __init__(
-        self, model: Seq2Seq, *, source: Tokenizer, target: Tokenizer, search: Search, device: torch.device
+        self,
+        model: Seq2Seq,
+        *,
+        source: Tokenizer,
+        target: Tokenizer,
+        search: Search,
+        device: torch.device,
+        precision: str = "float32",
+        workers: int = 1,
     ) -> None:
+        if workers < 1:
+            raise InputError(f"workers={workers} would leave the work undone; give 1 or more")
         self.model = model
         self.source = source
         self.target = target
         self.search = search
         self.device = device
+        self.workers = workers
+        self._products = decoding_products(device, precision)
 
     @classmethod
-    def load(cls, run: str | Path | Run, *, search: Search | None = None, device: str | None = None) -> "Translator":
+    def load(
+        cls,
+        run: str | Path | Run,
+        *,
+        search: Search | None = None,
+        device: str | None = None,
+        precision: str = "float32",
+        workers: int = 1,
+    ) -> "Translator":
         """Read a run folder.
 
         Args:
             run: the folder.
             search: another search than the one the run was validated with.
             device: such as ``cpu`` or ``cuda``; None takes a GPU where there is one.
+            precision, workers: as in ``Translator``.
         """
         run = run if isinstance(run, Run) else Run(run)
         chosen = pick_device(device)
@@ -169,6 +199,8 @@ class Translator:
             target=target,
             search=search or build(run.config.search),
             device=chosen,
+            precision=precision,
+            workers=workers,
         )
 
     @classmethod
@@ -179,7 +211,9 @@ class Translator:
         for name, value in typed.items():
             if name != "search":
                 OmegaConf.update(search, name.removeprefix("search."), value)
-        return cls.load(run, search=build(search), device=config.device)
+        return cls.load(
+            run, search=build(search), device=config.device, precision=config.precision, workers=config.workers
+        )
 
     def __call__(self, sentences: Sequence[str], *, n_best: int = 1, batch_size: int = 64) -> list[Translation]:
         """Translate sentences: one translation each, in order; the batch size does not change them.
@@ -194,11 +228,29 @@ class Translator:
         translations = [Translation.empty(sentence) for sentence in sentences]
         worded = np.flatnonzero([len(sentence) > 1 for sentence in ids])
         lengths = np.array([len(ids[row]) for row in worded], dtype=np.int64)
-        for batch in plan_batches(lengths, lengths, tokens=batch_size * TOKENS_PER_SENTENCE, sentences=batch_size):
-            rows = worded[batch]
-            for row, hypotheses in zip(rows, self._search([ids[row] for row in rows], rows, n_best), strict=True):
+        plan = plan_batches(lengths, lengths, tokens=batch_size * TOKENS_PER_SENTENCE, sentences=batch_size)
+        batches = [worded[batch] for batch in plan]
+
+        def search(rows: np.ndarray) -> list[list[Hypothesis]]:
+            return self._search([ids[row] for row in rows], rows.tolist(), n_best)
+
+        for rows, found in zip(batches, self._by_workers(search, batches), strict=True):
+            for row, hypotheses in zip(rows, found, strict=True):
                 translations[row] = self._translation(sentences[row], hypotheses)
         return translations
+
+    def _by_workers(self, search: Callable[[np.ndarray], Found], batches: list[np.ndarray]) -> Iterator[Found]:
+        """Search all batches, several at the same time; what comes of them is in order."""
+        if self.workers == 1 or len(batches) == 1:
+            yield from map(search, batches)
+            return
+        threads = torch.get_num_threads()
+        share = max(1, threads // self.workers)
+        try:
+            with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+                yield from pool.map(search, batches)
+        finally:
+            torch.set_num_threads(threads)
 
     def stream(self, lines: Iterable[str], *, n_best: int = 1, batch_size: int = 64) -> Iterator[Translation]:
         """Translate lines as they come, a window at a time, in order."""
@@ -242,8 +294,10 @@ class Translator:
     def _score(self, batch: Batch) -> Iterator[tuple[int, list[float], np.ndarray]]:
         """Yield row, log-probability of each target token, attention (T, S), for every pair of a batch."""
         assert batch.target is not None
-        features, attention = self.model(batch)
-        log_probs = self.model.readout.log_probs(features).gather(2, batch.target.ids[:, :, None])[:, :, 0].cpu()
+        with products_by(self._products):
+            features, attention = self.model(batch)
+            log_probs = self.model.readout.log_probs(features)
+        log_probs = log_probs.gather(2, batch.target.ids[:, :, None])[:, :, 0].cpu()
         for index, row in enumerate(batch.rows):
             length, width = int(batch.target.lengths[index]), int(batch.source.lengths[index])
             yield row, log_probs[index, :length].tolist(), attention[index, :length, :width].float().cpu().numpy()
@@ -253,6 +307,11 @@ class Translator:
         """Search translations of one batch of sources."""
         self.model.eval()
         source = collate(ids).to(self.device)
+        with products_by(self._products):
+            return self._search_batch(source, rows, n_best)
+
+    def _search_batch(self, source: Sequences, rows: Sequence[int], n_best: int) -> list[list[Hypothesis]]:
+        """Search translations of sources, their products taken as the block around says."""
         state = SearchState(*self.model.start(source))
 
         def step(tokens: Tensor, state: SearchState) -> tuple[Tensor, Tensor, SearchState]:

@@ -14,7 +14,7 @@ PAGES = [
     for name in ("README.md", "docs/README.zh.md", "docs/models.md", "docs/experiments.md", "data/sample/README.md")
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate|compare)([^|<>#`\n]*)")
+COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate|compare|bench)([^|<>#`\n]*)")
 
 
 def commands():

@@ -12,17 +12,20 @@ from s2s.config import CONF, build
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "translate", "evaluate", "compare"}
+COMMANDS = {"train", "translate", "evaluate", "compare", "bench"}
 GROUND = {"text", "search", "report", "config"}
 # A room imports what is named here, itself and errors: nothing on its own floor or above.
 MAY_IMPORT = {
     **{room: set() for room in GROUND},
     "errors": set(),
+    "memory": set(),
+    "config": {"memory"},
     "model": {"text"},
     "run": {"config", "text", "model"},
     "translator": GROUND | {"model", "run"},
     "training": GROUND | {"model", "run", "translator"},
     **{command: GROUND | {"model", "run", "translator", "training"} for command in COMMANDS},
+    "bench": GROUND | {"model", "run", "translator", "training", "train"},
     "__init__": {"translator"},
 }
 MODEL_READS = {"s2s.text.batching", "s2s.text.tokenizer"}

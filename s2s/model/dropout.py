@@ -24,7 +24,7 @@ def dropout(inputs: Tensor, probability: float, training: bool = True) -> Tensor
     per_draw = 64 // BITS
     draws = torch.empty(-(-inputs.numel() // per_draw), dtype=torch.int64).random_(-(2**63), None)
     level = min(round(probability * 2**BITS), 2**BITS - 1)
-    kept = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape) >= level - 2 ** (BITS - 1)
+    kept: Tensor = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape) >= level - 2 ** (BITS - 1)
     return inputs * kept.to(inputs.dtype).mul_(1 / (1 - probability))
 
 

@@ -132,6 +132,8 @@ def gates_serve(inputs: Tensor) -> bool:
 
 def update(gates: Gates, from_input: Tensor, from_hidden: Tensor, state: State) -> State:
     """Update a cell by one position: ``W x + b`` and ``U h + b'``, (N, G), parts of (N, H) -> parts of (N, H)."""
+    if not torch.is_grad_enabled():
+        return gates.position(from_input, from_hidden, state)[0]
     after: State = _Update.apply(gates, from_input, from_hidden, *state)  # type: ignore[no-untyped-call]
     return after
 
@@ -187,7 +189,7 @@ class _Scan(torch.autograd.Function):
     ) -> State:
         outputs = from_input.new_empty(*from_input.shape[:2], weight.shape[1])
         all_real = _all_real(real, len(from_input))
-        first, all_kept = state[0], []
+        first, all_kept = state[0], list[Tensor]()
         for position, sums in enumerate(from_input):
             before = state
             state, kept = gates.position(sums, multiply(before[0], weight, bias), before)

@@ -84,7 +84,7 @@ def _loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) 
     outputs = []
     for position, x in enumerate(inputs.unbind(dim=1)):
         after = update(x, state)
-        if position >= shortest:
+        if real is not None and position >= shortest:
             # A sequence that has ended keeps its last state.
             after = tuple(torch.where(real[:, position], *pair) for pair in zip(after, state, strict=True))
         state = after

@@ -8,7 +8,8 @@ Whatever a step multiplies with a weight goes through ``linear``, which is torch
 So a model is written once, without a thought of how its products are taken.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -18,9 +19,24 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.utils.weak import WeakIdKeyDictionary
 
-__all__ = ["GatheredProducts", "Linear", "Product", "linear", "multiply", "products_by"]
+from s2s.errors import InputError
 
+__all__ = [
+    "GatheredProducts",
+    "Int8Products",
+    "Linear",
+    "PackedProducts",
+    "Product",
+    "decoding_products",
+    "linear",
+    "multiply",
+    "products_by",
+    "training_products",
+]
+
+ROWS_TO_PACK_FOR = 64
 GATHERED_ROWS = 1024  # enough for a product at full speed, and few enough to stay in the processor's cache
 
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -67,6 +83,30 @@ def products_by(product: Product) -> Iterator[None]:
         yield
     finally:
         _taken_by.reset(before)
+
+
+def training_products(device: torch.device) -> Product:
+    """The way to take the products of a training step on a device; of one step, as it keeps what it met."""
+    return GatheredProducts() if device.type == "cpu" else plain
+
+
+def decoding_products(device: torch.device, precision: str) -> Product:
+    """The way to take the products of a trained model on a device.
+
+    Args:
+        device: where to compute.
+        precision: ``float32``, or ``int8`` for weights and inputs of 8 bits, on a CPU.
+
+    Raises:
+        InputError: a precision that is unknown, or that the device has not got.
+    """
+    if precision not in ("float32", "int8"):
+        raise InputError(f"precision={precision} is unknown; expected float32 or int8")
+    if precision == "float32":
+        return PackedProducts() if device.type == "cpu" else plain
+    if device.type != "cpu" or not _has_onednn():
+        raise InputError(f"precision=int8 needs a CPU and a torch with oneDNN, got {device}; use precision=float32")
+    return Int8Products()
 
 
 class GatheredProducts:
@@ -188,6 +228,73 @@ class _Product(torch.autograd.Function):
         return multiply(gradient, weight.t()).view(*shape[:-1], -1), None, None
 
 
+class _LaidOutProducts(ABC):
+    """Products, without gradients, with parameters that are laid out for them once, and again when they change."""
+
+    def __init__(self) -> None:
+        self._laid_out: MutableMapping[Tensor, tuple[int, Any]] = WeakIdKeyDictionary()
+
+    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """As ``linear``."""
+        if not (isinstance(weight, nn.Parameter) and inputs.dtype == torch.float32 and _has_onednn()):
+            return plain(inputs, weight, bias)
+        version, layout = self._laid_out.get(weight, (-1, None))
+        if version != weight._version:
+            layout = self.lay_out(weight.detach())
+            self._laid_out[weight] = weight._version, layout
+        if inputs.dim() == 2:
+            return self.product(inputs, layout, bias)
+        return self.product(inputs.reshape(-1, inputs.shape[-1]), layout, bias).view(*inputs.shape[:-1], -1)
+
+    @abstractmethod
+    def lay_out(self, weight: Tensor) -> Any:
+        """Make of a weight (O, I) what ``product`` reads."""
+
+    @abstractmethod
+    def product(self, inputs: Tensor, layout: Any, bias: Tensor | None) -> Tensor:
+        """Multiply: (N, I) -> (N, O)."""
+
+
+class PackedProducts(_LaidOutProducts):
+    """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time."""
+
+    def lay_out(self, weight: Tensor) -> Tensor:
+        """The weight in blocks."""
+        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS_TO_PACK_FOR)
+        return packed
+
+    def product(self, inputs: Tensor, layout: Tensor, bias: Tensor | None) -> Tensor:
+        """The product that ``multiply`` takes."""
+        return _onednn(inputs, layout, bias)
+
+
+class Int8Products(_LaidOutProducts):
+    """Products of 8-bit integers: each row of the weight and each row of the inputs has a scale of its own.
+
+    ``x ≈ r q / 127`` with r the greatest absolute value of the row and q whole numbers from -127 to 127, and so for the
+    weight. The products are summed exactly; what is lost is the rounding to q. A row's result does not depend on the
+    other rows.
+    """
+
+    def lay_out(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Whole numbers in blocks, the scale of each row, and zeros."""
+        scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
+        whole = (weight / scale[:, None]).round_().to(torch.int8)
+        blocks = torch.ops.onednn.qlinear_prepack(whole, [ROWS_TO_PACK_FOR, weight.shape[1]])
+        return blocks, scale, torch.zeros(len(scale), dtype=torch.int64)
+
+    def product(self, inputs: Tensor, layout: tuple[Tensor, Tensor, Tensor], bias: Tensor | None) -> Tensor:
+        """Round, multiply, and scale back. oneDNN wants inputs from 0 to 255, so 128 stands for zero."""
+        blocks, scale, zeros = layout
+        greatest = torch.linalg.vector_norm(inputs, torch.inf, dim=1, keepdim=True).clamp_(min=1e-30)
+        whole = (inputs * (127 / greatest)).round_().add_(128).to(torch.uint8)
+        product: Tensor = torch.ops.onednn.qlinear_pointwise(
+            whole, 1 / 127, 128, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        product.mul_(greatest)
+        return product if bias is None else product.add_(bias)
+
+
 def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``inputs @ weight.T + bias`` without a gradient, by the faster library: (N, I), (O, I), (O,) -> (N, O).
 
@@ -195,9 +302,14 @@ def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     to compiled models alone. The operation is private, so it is checked once, and MKL serves where it is missing.
     """
     if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and _has_onednn():
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
-        return product
+        return _onednn(inputs, weight, bias)
     return functional.linear(inputs, weight, bias)
+
+
+def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The product by torch's private operation."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+    return product
 
 
 @cache
@@ -205,7 +317,7 @@ def _has_onednn() -> bool:
     """Whether torch's private oneDNN product is there and right."""
     inputs, weight, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(3, 4).t(), torch.ones(4)
     try:
-        product = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
+        product = _onednn(inputs, weight, bias)
     except (AttributeError, NotImplementedError, RuntimeError):
         return False
     return torch.equal(product, inputs @ weight.t() + bias)

@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from s2s.errors import InputError
+from s2s.search.candidates import best_of_blocks, top_candidates
 from s2s.search.hypothesis import (
     AnyState,
     Ending,
@@ -21,6 +23,9 @@ from s2s.search.hypothesis import (
     on_host,
 )
 from s2s.search.penalties import check_limits, coverage_penalty, forbid_, length_limits, length_penalty, score_bound
+
+Integers = NDArray[np.int64]
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +100,12 @@ class BeamSearch:
         while len(tokens):
             log_probs, attention, state = step(tokens, state)
             move = board.advance(log_probs, attention)
-            tokens = move.tokens.to(device)
+            tokens = torch.from_numpy(move.tokens).to(device)
             if len(tokens):
-                state = state if move.stay is None else state.keep(move.stay.to(device))
-                state = state.select(move.rows.to(device))
+                if move.stay is not None:
+                    state = state.keep(torch.from_numpy(move.stay).to(device))
+                if move.rows is not None:
+                    state = state.select(torch.from_numpy(move.rows).to(device))
         return board.hypotheses()
 
 
@@ -106,52 +113,54 @@ class BeamSearch:
 class _Candidates:
     """Beginnings one token longer, best first, all (B, C): where from, with what token, at what log-probability."""
 
-    parents: Tensor
-    tokens: Tensor
-    token_log_probs: Tensor
-    log_probs: Tensor
+    parents: Integers
+    tokens: Integers
+    token_log_probs: Numbers
+    log_probs: Numbers
 
     def alive(self, count: int, eos: int) -> "_Candidates":
         """The best ``count`` that go on; a row for which there is none has log-probability -inf and never wins."""
         ended = self.tokens == eos
-        best = ended.to(torch.uint8).argsort(dim=1, stable=True)[:, :count]
-        chosen = (self.parents, self.tokens, self.token_log_probs, self.log_probs.masked_fill(ended, -torch.inf))
-        return _Candidates(*(part.gather(1, best) for part in chosen))
+        best = np.arange(len(ended))[:, None], ended.argsort(axis=1, kind="stable")[:, :count]
+        log_probs = np.where(ended, -np.inf, self.log_probs)
+        return _Candidates(self.parents[best], self.tokens[best], self.token_log_probs[best], log_probs[best])
 
 
 @dataclass(frozen=True)
 class _Move:
-    """Where the beams go: ``stay`` (B',) the sentences that go on or None for all, ``rows`` and ``tokens`` (B'·K,)."""
+    """Where the beams go: ``stay`` (B',) the sentences that go on, ``rows`` and ``tokens`` (B'·K,); None: all as is."""
 
-    stay: Tensor | None
-    rows: Tensor
-    tokens: Tensor
+    stay: Integers | None
+    rows: Integers | None
+    tokens: Integers
 
 
 class _Board:
-    """One search in progress: who is alive, what has ended and how each got there, all of it on the CPU."""
+    """One search in progress: who is alive, what has ended and how each got there, in NumPy, as all of it is small."""
 
     def __init__(
         self, search: BeamSearch, source_lengths: Tensor, *, n_best: int, eos: int, forbidden: Sequence[int]
     ) -> None:
         self.search, self.eos, self.forbidden = search, eos, forbidden
-        self.source_lengths = source_lengths.cpu()
+        self.source_lengths: Integers = source_lengths.cpu().numpy()
         self.minimum, self.maximum = length_limits(
-            source_lengths, min_ratio=search.min_ratio, max_ratio=search.max_ratio, max_extra=search.max_extra
+            self.source_lengths, min_ratio=search.min_ratio, max_ratio=search.max_ratio, max_extra=search.max_extra
         )
         self.history, self.ranking = History(), Ranking(len(source_lengths), n_best)
         self.length = 0
-        self.sentences = torch.arange(len(source_lengths))
-        self.live = torch.zeros(len(source_lengths), 1, dtype=torch.float64)
-        self.coverage: Tensor | None = None
+        self.sentences = np.arange(len(source_lengths))
+        self.live: Numbers = np.zeros((len(source_lengths), 1))
+        self.coverage: Numbers | None = None
 
     def advance(self, log_probs: Tensor, attention: Tensor) -> _Move:
         """Take every sentence one token further: (N, V), (N, S) -> what the state and the next step need."""
         self.length += 1
-        seen = on_host(attention).reshape(*self.live.shape, -1)
+        seen = on_host(attention).numpy().reshape(*self.live.shape, -1)
         if self.search.coverage_penalty:
-            self.coverage = seen.double() if self.coverage is None else self.coverage[..., : seen.shape[2]] + seen
-        candidates = self._candidates(log_probs.reshape(*self.live.shape, -1))
+            self.coverage = (
+                seen.astype(np.float64) if self.coverage is None else self.coverage[..., : seen.shape[2]] + seen
+            )
+        candidates = self._candidates(log_probs.view(*self.live.shape, -1))
         self._rank_endings(candidates)
         alive = candidates.alive(self.search.beam_size, self.eos)
         self.history.append(
@@ -161,7 +170,7 @@ class _Board:
             token_log_probs=alive.token_log_probs,
             attention=seen,
         )
-        return self._move(alive, (~self._done(alive)).nonzero().flatten())
+        return self._move(alive, np.flatnonzero(~self._done(alive)))
 
     def hypotheses(self) -> list[list[Hypothesis]]:
         """Read the kept endings back to their first tokens."""
@@ -172,72 +181,72 @@ class _Board:
 
     def _candidates(self, log_probs: Tensor) -> _Candidates:
         """The best 2K continuations of every sentence, so that K can go on: (B, R, V) -> (B, C), C = 2K or all."""
-        scores = self.live.to(log_probs)[:, :, None] + log_probs
+        best, places = self._best(log_probs, torch.from_numpy(self.live).to(log_probs), 2 * self.search.beam_size)
+        check_numbers(best, self.length)
+        token_log_probs = log_probs.flatten(1).gather(1, places).cpu().double().numpy()
+        where = places.cpu().numpy()
+        parents, tokens = where // log_probs.shape[2], where % log_probs.shape[2]
+        totals = self.live[np.arange(len(parents))[:, None], parents] + token_log_probs
+        totals[np.isneginf(best.cpu().numpy())] = -np.inf
+        missing = ((0, 0), (0, max(0, self.search.beam_size - where.shape[1])))
+        if missing[1][1]:
+            parents, tokens = np.pad(parents, missing), np.pad(tokens, missing, constant_values=self.eos)
+            token_log_probs = np.pad(token_log_probs, missing)
+            totals = np.pad(totals, missing, constant_values=-np.inf)
+        return _Candidates(parents, tokens, token_log_probs, totals)
+
+    def _best(self, log_probs: Tensor, live: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The best continuations and their places: (B, R, V), (B, R) -> both (B, C).
+
+        Where a sentence may not end yet, or must, all scores are written out; else the best blocks will do.
+        """
         too_short = self.length < self.minimum[self.sentences]
         at_limit = self.length >= self.maximum[self.sentences]
-        forbid_(scores, eos=self.eos, forbidden=self.forbidden, too_short=too_short, at_limit=at_limit)
-        best, places = top_candidates(scores.flatten(1), 2 * self.search.beam_size)
-        token_log_probs = log_probs.flatten(1).gather(1, places).cpu().double()
-        best, places = best.cpu(), places.cpu()
-        check_numbers(best, self.length)
-        parents, tokens = places // log_probs.shape[2], places % log_probs.shape[2]
-        totals = (self.live.gather(1, parents) + token_log_probs).masked_fill(best.isneginf(), -torch.inf)
-        missing = (0, max(0, self.search.beam_size - best.shape[1]))
-        return _Candidates(
-            functional.pad(parents, missing),
-            functional.pad(tokens, missing, value=self.eos),
-            functional.pad(token_log_probs, missing),
-            functional.pad(totals, missing, value=-torch.inf),
+        if not (too_short.any() or at_limit.any()):
+            return best_of_blocks(log_probs, live, count, forbidden=self.forbidden)
+        scores = live[:, :, None] + log_probs
+        forbid_(
+            scores,
+            eos=self.eos,
+            forbidden=self.forbidden,
+            too_short=torch.from_numpy(too_short),
+            at_limit=torch.from_numpy(at_limit),
         )
+        return top_candidates(scores.flatten(1), count)
 
     def _rank_endings(self, candidates: _Candidates) -> None:
         """Rank the candidates that end and are among the best K."""
-        ended = (candidates.tokens == self.eos) & candidates.log_probs.isfinite()
-        places = ended[:, : self.search.beam_size].nonzero()
-        if not len(places):
+        ended = (candidates.tokens == self.eos) & np.isfinite(candidates.log_probs)
+        ends = ended[:, : self.search.beam_size].nonzero()
+        if not len(ends[0]):
             return
-        ends = tuple(places.T)
         sentences, parents = self.sentences[ends[0]], candidates.parents[ends]
         scores = candidates.log_probs[ends] / length_penalty(self.length, self.search.length_penalty)
         if self.coverage is not None:
-            lengths = self.source_lengths[self.sentences]
-            scores += coverage_penalty(self.coverage, lengths, self.search.coverage_penalty)[ends[0], parents]
+            coverage, lengths = torch.from_numpy(self.coverage), torch.from_numpy(self.source_lengths[self.sentences])
+            penalty = coverage_penalty(coverage, lengths, self.search.coverage_penalty).numpy()
+            scores += penalty[ends[0], parents]
         finished = self.length < self.maximum[sentences]
         values = (candidates.token_log_probs[ends], candidates.log_probs[ends], scores, finished)
         for sentence, row, *rest in zip(*(part.tolist() for part in (sentences, parents, *values)), strict=True):
             self.ranking.add(Ending(sentence, row, self.length, *rest))
 
-    def _done(self, alive: _Candidates) -> Tensor:
-        """Which sentences nothing alive can change any more: (B,), bool."""
-        best, worst_kept = alive.log_probs.amax(1), self.ranking.worst[self.sentences]
+    def _done(self, alive: _Candidates) -> NDArray[np.bool_]:
+        """Which sentences nothing alive can change any more: (B,)."""
+        best, worst_kept = alive.log_probs.max(axis=1), self.ranking.worst[self.sentences]
         bound = score_bound(best, self.length + 1, self.maximum[self.sentences], self.search.length_penalty)
-        done = best.isneginf() | (bound <= worst_kept)
+        done: NDArray[np.bool_] = np.isneginf(best) | (bound <= worst_kept)
         if self.search.beam_size == 1:
-            done |= worst_kept.isfinite()
+            done |= np.isfinite(worst_kept)
         return done
 
-    def _move(self, alive: _Candidates, stay: Tensor) -> _Move:
+    def _move(self, alive: _Candidates, stay: Integers) -> _Move:
         """Leave the sentences that are done behind."""
         parents, (before, rows) = alive.parents[stay], self.live.shape
         self.sentences, self.live = self.sentences[stay], alive.log_probs[stay]
         if self.coverage is not None:
             self.coverage = self.coverage[stay[:, None], parents]
-        origins = parents + rows * torch.arange(len(stay))[:, None]
-        return _Move(None if len(stay) == before else stay, origins.flatten(), alive.tokens[stay].flatten())
-
-
-def top_candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The ``count`` best of every row, or all if fewer, best first: (B, W) -> values and places, both (B, count).
-
-    Of equal scores the one further left wins, which ``topk`` alone does not promise.
-    """
-    values, places = scores.topk(min(count + 1, scores.shape[1]))
-    places, order = places.sort(dim=1)
-    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
-    places = places.gather(1, order)
-    if values.shape[1] > count:
-        tied = ((values[:, count - 1] == values[:, count]) & values[:, count].isfinite()).nonzero().flatten()
-        if len(tied):
-            every_value, every_place = scores[tied].sort(dim=1, descending=True, stable=True)
-            values[tied], places[tied] = every_value[:, : count + 1], every_place[:, : count + 1]
-    return values[:, :count], places[:, :count]
+        origins = None
+        if parents.shape[1] > 1 or rows > 1:
+            origins = (parents + rows * np.arange(len(stay))[:, None]).ravel()
+        return _Move(None if len(stay) == before else stay, origins, alive.tokens[stay].ravel())

@@ -85,11 +85,16 @@ class History:
         self._choices: list[Choice] = []
 
     def append(
-        self, *, sentences: Tensor, tokens: Tensor, parents: Tensor, token_log_probs: Tensor, attention: Tensor
+        self,
+        *,
+        sentences: NDArray[np.int64],
+        tokens: NDArray[np.int64],
+        parents: NDArray[np.int64],
+        token_log_probs: NDArray[np.float64],
+        attention: NDArray[np.floating[Any]],
     ) -> None:
         """Note one step; ``sentences`` (B,), rising, are the numbers of those still in the batch."""
-        tensors = (sentences, tokens, parents, token_log_probs, attention)
-        self._choices.append(Choice(*(tensor.numpy() for tensor in tensors)))
+        self._choices.append(Choice(sentences, tokens, parents, token_log_probs, attention))
 
     def hypothesis(self, ending: Ending, *, eos: int, source_length: int) -> Hypothesis:
         """Follow the pointers from an ending back to the first token."""
@@ -118,7 +123,7 @@ class Ranking:
 
     def __init__(self, sentences: int, n_best: int) -> None:
         self.kept: list[list[Ending]] = [[] for _ in range(sentences)]
-        self.worst = torch.full((sentences,), -torch.inf, dtype=torch.float64)
+        self.worst = np.full(sentences, -np.inf)
         """(B,): the score that a newcomer has to beat; -inf while there is room."""
         self._n_best = n_best
 

@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from s2s.errors import InputError
@@ -12,7 +15,7 @@ from s2s.errors import InputError
 SMALLEST_COVERAGE = 1e-12
 
 
-def length_penalty(length: float | Tensor, alpha: float) -> float | Tensor:
+def length_penalty(length: int | NDArray[np.int64], alpha: float) -> Any:
     """``lp(Y) = ((5 + |Y|) / 6) ** alpha``, |Y| counting EOS. Wu et al. (2016), eq. 14."""
     return ((5 + length) / 6) ** alpha
 
@@ -32,23 +35,25 @@ def coverage_penalty(coverage: Tensor, source_lengths: Tensor, beta: float) -> T
     return beta * coverage.clamp(SMALLEST_COVERAGE, 1.0).log().masked_fill(padding, 0.0).sum(-1)
 
 
-def score_bound(log_prob: Tensor, next_length: int, maximum: Tensor, alpha: float) -> Tensor:
+def score_bound(
+    log_prob: NDArray[np.float64], next_length: int, maximum: NDArray[np.int64], alpha: float
+) -> NDArray[np.float64]:
     """The best score any continuation of a live hypothesis can reach: (B,) -> (B,).
 
     A continuation's log-probability is no higher and its coverage penalty is at most 0; the length that helps most is
     the longest where alpha is positive and the next one where it is negative. After Huang, Zhao & Ma (2017), section 3.
     """
-    return log_prob / length_penalty(maximum.double() if alpha > 0 else next_length, alpha)
+    bound: NDArray[np.float64] = log_prob / length_penalty(maximum if alpha > 0 else next_length, alpha)
+    return bound
 
 
 def length_limits(
-    source_lengths: Tensor, *, min_ratio: float, max_ratio: float, max_extra: int
-) -> tuple[Tensor, Tensor]:
-    """Each sentence's own least and greatest number of target tokens, EOS counted: (B,) -> (B,), (B,) on the CPU."""
-    lengths = source_lengths.to("cpu", torch.float64)
-    minimum = (min_ratio * lengths).floor().long()
-    maximum = (max_ratio * lengths).floor().long() + max_extra
-    return minimum, maximum.clamp(min=1)
+    source_lengths: NDArray[np.int64], *, min_ratio: float, max_ratio: float, max_extra: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each sentence's own least and greatest number of target tokens, EOS counted: (B,) -> (B,), (B,)."""
+    minimum = np.floor(min_ratio * source_lengths).astype(np.int64)
+    maximum = np.floor(max_ratio * source_lengths).astype(np.int64) + max_extra
+    return minimum, np.maximum(maximum, 1)
 
 
 def check_limits(*, min_ratio: float, max_ratio: float, max_extra: int) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from s2s.errors import InputError
-from s2s.search.beam import top_candidates
+from s2s.search.candidates import top_candidates
 from s2s.search.hypothesis import (
     AnyState,
     Ending,
@@ -118,9 +118,13 @@ class _Draft:
     ) -> None:
         self.sampling, self.eos, self.forbidden = sampling, eos, forbidden
         self.source_lengths = source_lengths.cpu()
-        self.minimum, self.maximum = length_limits(
-            source_lengths, min_ratio=sampling.min_ratio, max_ratio=sampling.max_ratio, max_extra=sampling.max_extra
+        limits = length_limits(
+            self.source_lengths.numpy(),
+            min_ratio=sampling.min_ratio,
+            max_ratio=sampling.max_ratio,
+            max_extra=sampling.max_extra,
         )
+        self.minimum, self.maximum = (torch.from_numpy(limit) for limit in limits)
         self.history, self.ranking = History(), Ranking(len(source_lengths), n_best)
         self.length = 0
         self.sentences = torch.arange(len(source_lengths))
@@ -140,11 +144,11 @@ class _Draft:
         token_log_probs = scores.gather(2, tokens.to(scores.device)[:, :, None])[:, :, 0].cpu().double()
         self.log_probs = self.log_probs + token_log_probs
         self.history.append(
-            sentences=self.sentences,
-            tokens=tokens,
-            parents=torch.arange(tokens.shape[1]).expand_as(tokens),
-            token_log_probs=token_log_probs,
-            attention=on_host(attention).reshape(*tokens.shape, -1),
+            sentences=self.sentences.numpy(),
+            tokens=tokens.numpy(),
+            parents=np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape),
+            token_log_probs=token_log_probs.numpy(),
+            attention=on_host(attention).reshape(*tokens.shape, -1).numpy(),
         )
         self._rank_endings(tokens, token_log_probs, at_limit)
         self.log_probs = self.log_probs.masked_fill(tokens == self.eos, -torch.inf)

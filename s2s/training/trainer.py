@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from s2s.errors import InputError
-from s2s.model.product import GatheredProducts, products_by
+from s2s.model.product import products_by, training_products
 from s2s.model.seq2seq import Seq2Seq
 from s2s.report.metrics import bleu, chrf, perplexity
 from s2s.run import Run
@@ -226,7 +226,7 @@ class Trainer:
         batch = ids.batch(rows.tolist()).to(self.accelerator.device)
         assert batch.target is not None
         with self.accelerator.autocast():
-            with products_by(GatheredProducts()):
+            with products_by(training_products(self.accelerator.device)):
                 features, attention = self.model(batch, truth=truth)
             readout, mask = self.translator.model.readout, batch.target.mask
             loss, nll = smoothed_cross_entropy(

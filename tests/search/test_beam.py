@@ -1,5 +1,6 @@
 """Beam search against brute force, forced decoding and itself in other batches."""
 
+import numpy as np
 import pytest
 import torch
 from toy_models import BOS, EOS, ToyModel, ToyState, UnorderedState, every_target, forced, score_by_hand, tokens_of
@@ -187,7 +188,7 @@ class TestStopping:
         stopping = search(searcher, model, list(range(40)), lengths, n_best)
         steps_stopping = sum(model.calls)
         model.calls.clear()
-        monkeypatch.setattr(beam, "score_bound", lambda log_prob, *_: torch.full_like(log_prob, torch.inf))
+        monkeypatch.setattr(beam, "score_bound", lambda log_prob, *_: np.full_like(log_prob, np.inf))
         exhaustive = search(searcher, model, list(range(40)), lengths, n_best)
         assert tokens_of(stopping) == tokens_of(exhaustive)
         assert [[h.score for h in hs] for hs in stopping] == [

@@ -8,7 +8,7 @@ from toy_models import BOS, EOS, ToyModel, ToyState, forced, tokens_of
 
 from s2s.errors import InputError
 from s2s.search import BeamSearch, Hypothesis, Sampling, Step
-from s2s.search.beam import top_candidates
+from s2s.search.candidates import top_candidates
 
 
 def table_step(table: torch.Tensor) -> Step[ToyState]:

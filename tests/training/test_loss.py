@@ -110,6 +110,68 @@ def test_no_rows_have_no_loss():
     assert not tensors[1].grad.any()
 
 
+@every_smoothing
+def test_a_weight_that_the_features_come_from_learns_from_both_sides(smoothing):
+    """As a readout tied to the embedding, in several chunks."""
+    (_, weight, bias), targets = example(CHUNK_ROWS + 37)
+    words = torch.randint(7, targets.shape, generator=torch.Generator().manual_seed(3))
+
+    def features():
+        return weight[words].tanh()
+
+    loss, _ = smoothed_cross_entropy(features(), weight, bias, targets, smoothing=smoothing)
+    expected = cross_entropy(linear(features(), weight, bias), targets, label_smoothing=smoothing, reduction="sum")
+    for gradient, reference in zip(
+        torch.autograd.grad(loss, [weight, bias]), torch.autograd.grad(expected, [weight, bias]), strict=True
+    ):
+        torch.testing.assert_close(gradient, reference, rtol=1e-10, atol=1e-12)
+
+
+@every_smoothing
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)], ids=str)
+@pytest.mark.parametrize("strided", ["features", "weight", "bias", "all"])
+def test_features_and_weights_may_lie_in_memory_as_they_like(strided, dtype, tolerance, smoothing):
+    """In several chunks, the last of them in part; to a share of the greatest number of a gradient."""
+    tensors, targets = example(2 * CHUNK_ROWS + 37)
+    expected = cross_entropy(linear(*tensors), targets, label_smoothing=smoothing, reduction="sum")
+    features, weight, bias = (tensor.detach().to(dtype) for tensor in tensors)
+    if strided in ("features", "all"):
+        features = features.t().contiguous().t()
+    if strided in ("weight", "all"):
+        weight = torch.cat([weight, weight], dim=1)[:, 5:]
+    if strided in ("bias", "all"):
+        bias = torch.stack([bias, bias], dim=1)[:, 1]
+    seen = [tensor.requires_grad_() for tensor in (features, weight, bias)]
+    loss, _ = smoothed_cross_entropy(*seen, targets, smoothing=smoothing)
+    torch.testing.assert_close(loss.double(), expected, rtol=tolerance, atol=0)
+    gradients = torch.autograd.grad(loss, seen)
+    for gradient, reference in zip(gradients, torch.autograd.grad(expected, tensors), strict=True):
+        assert gradient.dtype == dtype
+        torch.testing.assert_close(gradient.double(), reference, rtol=0, atol=tolerance * float(reference.abs().max()))
+
+
+@pytest.mark.parametrize("rows", [3, CHUNK_ROWS, 2 * CHUNK_ROWS + 37])
+@every_smoothing
+def test_in_float32_the_numbers_are_those_of_float64_to_its_precision(smoothing, rows):
+    """To 1e-4 of the greatest number of a gradient: products of this precision go to another library."""
+    tensors, targets = example(rows)
+    narrow, _ = example(rows, torch.float32)
+    expected = smoothed_cross_entropy(*tensors, targets, smoothing=smoothing)
+    actual = smoothed_cross_entropy(*narrow, targets, smoothing=smoothing)
+    torch.testing.assert_close(torch.stack(actual).double(), torch.stack(expected), rtol=1e-4, atol=0)
+    gradients = zip(torch.autograd.grad(actual[0], narrow), torch.autograd.grad(expected[0], tensors), strict=True)
+    for gradient, reference in gradients:
+        torch.testing.assert_close(gradient.double(), reference, rtol=0, atol=1e-4 * float(reference.abs().max()))
+
+
+def test_going_back_twice_gives_the_same_gradient_twice():
+    tensors, targets = example(CHUNK_ROWS + 3)
+    loss, _ = smoothed_cross_entropy(*tensors, targets, smoothing=0.1)
+    once = torch.autograd.grad(loss, tensors, retain_graph=True)
+    for gradient, again in zip(once, torch.autograd.grad(loss, tensors), strict=True):
+        torch.testing.assert_close(gradient, again, rtol=0, atol=0)
+
+
 def attention_example():
     """Attention (3, 4, 5), each row a distribution, and its mask (3, 4) with 4, 2 and 1 real positions."""
     random = torch.Generator().manual_seed(5)
