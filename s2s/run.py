@@ -15,6 +15,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from s2s.config import build
 from s2s.errors import InputError
 from s2s.model.seq2seq import Seq2Seq
+from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 
 __all__ = ["Run", "pick_device"]
@@ -125,6 +126,17 @@ class Run:
             reason = " ".join(str(error).split())
             raise InputError(f"{self.weights} does not hold this run's weights ({reason}); copy it again") from error
         return model.to(device or torch.device("cpu")).eval()
+
+    def save_shortlist(self, shortlist: Shortlist) -> None:
+        """Keep which words a source piece may bring."""
+        shortlist.save(self.folder / "shortlist.npz")
+
+    def shortlist(self) -> Shortlist:
+        """Read which words a source piece may bring; raise an InputError where training was not finished."""
+        path = self.folder / "shortlist.npz"
+        if not path.exists():
+            raise InputError(f"{self.folder} has no shortlist.npz; it is made when training ends; leave shortlist= out")
+        return Shortlist.load(path)
 
     def log(self, record: dict[str, Any]) -> None:
         """Add one line to the metrics."""

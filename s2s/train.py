@@ -10,6 +10,7 @@ from s2s.config import build, choices_in_words, command, explicit_overrides, say
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
 from s2s.text.corpus import Corpus
+from s2s.text.shortlist import Shortlist
 from s2s.training.data import load_training_data
 from s2s.training.result import show_result
 from s2s.training.trainer import Trainer
@@ -31,6 +32,7 @@ def train(config: DictConfig) -> None:
     if not trainer.train():
         say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
         raise SystemExit(130)
+    run.save_shortlist(Shortlist.count(trainer.data.epoch(0), len(trainer.data.source)))
     if "test" in corpus.splits():
         pairs, gold = corpus.load("test"), corpus.alignments("test")
         split, sources, references = "test", list(pairs["source"]), list(pairs["target"])

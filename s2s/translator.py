@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,10 +18,12 @@ from s2s.errors import InputError
 from s2s.model.attention import Memory
 from s2s.model.decoder import DecoderState
 from s2s.model.product import decoding_products, products_by
+from s2s.model.readout import Words
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, pick_device
 from s2s.search.hypothesis import Hypothesis, Step
 from s2s.text.batching import Batch, ParallelIds, SentenceIds, Sequences, collate, plan_batches
+from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
 __all__ = ["Search", "Translation", "Translator", "tell_progress"]
@@ -118,20 +120,22 @@ def tell_progress(translations: Iterable[Translation], say: Callable[[str], None
 
 @dataclass(frozen=True)
 class SearchState:
-    """The decoder's rows beside the memory of their sentences, in the form search asks for."""
+    """The decoder's rows beside the memory of their sentences and the words they may use, as search asks for it."""
 
     decoder: DecoderState
     memory: Memory
+    words: Words | None
 
     def select(self, rows: Tensor) -> "SearchState":
         """Reorder or repeat rows within their sentences; the memory stays."""
-        return SearchState(self.decoder.select(rows), self.memory)
+        return replace(self, decoder=self.decoder.select(rows))
 
     def keep(self, sentences: Tensor) -> "SearchState":
         """Keep these sentences with all their rows."""
         per_sentence = self.decoder.feed.shape[0] // self.memory.mask.shape[0]
         rows = sentences[:, None] * per_sentence + torch.arange(per_sentence, device=sentences.device)
-        return SearchState(self.decoder.select(rows.flatten()), self.memory.select(sentences))
+        words = None if self.words is None else self.words.select(sentences)
+        return SearchState(self.decoder.select(rows.flatten()), self.memory.select(sentences), words)
 
 
 class Translator:
@@ -146,6 +150,8 @@ class Translator:
         device: where to compute.
         precision: ``float32``, or ``int8``, which is faster on a CPU and rounds weights and states to 8 bits.
         workers: batches that are translated at the same time, each with its share of the threads.
+        shortlist: which words a sentence may use; None for all.
+        partners: target pieces for each source piece, where there is a shortlist.
 
     Raises:
         InputError: a precision that is unknown or not to be had, or no worker.
@@ -161,6 +167,8 @@ class Translator:
         device: torch.device,
         precision: str = "float32",
         workers: int = 1,
+        shortlist: Shortlist | None = None,
+        partners: int = 0,
     ) -> None:
         if workers < 1:
             raise InputError(f"workers={workers} would leave the work undone; give 1 or more")
@@ -170,6 +178,7 @@ class Translator:
         self.search = search
         self.device = device
         self.workers = workers
+        self.shortlist, self.partners = shortlist, partners
         self._products = decoding_products(device, precision)
 
     @classmethod
@@ -181,6 +190,7 @@ class Translator:
         device: str | None = None,
         precision: str = "float32",
         workers: int = 1,
+        shortlist: int | None = None,
     ) -> "Translator":
         """Read a run folder.
 
@@ -189,6 +199,7 @@ class Translator:
             search: another search than the one the run was validated with.
             device: such as ``cpu`` or ``cuda``; None takes a GPU where there is one.
             precision, workers: as in ``Translator``.
+            shortlist: target pieces to consider for each source piece, beside the most frequent; None for all.
         """
         run = run if isinstance(run, Run) else Run(run)
         chosen = pick_device(device)
@@ -201,6 +212,8 @@ class Translator:
             device=chosen,
             precision=precision,
             workers=workers,
+            shortlist=None if shortlist is None else run.shortlist(),
+            partners=shortlist or 0,
         )
 
     @classmethod
@@ -211,9 +224,8 @@ class Translator:
         for name, value in typed.items():
             if name != "search":
                 OmegaConf.update(search, name.removeprefix("search."), value)
-        return cls.load(
-            run, search=build(search), device=config.device, precision=config.precision, workers=config.workers
-        )
+        options = {name: config[name] for name in ("device", "precision", "workers", "shortlist")}
+        return cls.load(run, search=build(search), **options)
 
     def __call__(self, sentences: Sequence[str], *, n_best: int = 1, batch_size: int = 64) -> list[Translation]:
         """Translate sentences: one translation each, in order; the batch size does not change them.
@@ -312,16 +324,38 @@ class Translator:
 
     def _search_batch(self, source: Sequences, rows: Sequence[int], n_best: int) -> list[list[Hypothesis]]:
         """Search translations of sources, their products taken as the block around says."""
-        state = SearchState(*self.model.start(source))
+        ids, words = self._words(source) if self.shortlist else (None, None)
 
         def step(tokens: Tensor, state: SearchState) -> tuple[Tensor, Tensor, SearchState]:
-            result = self.model.step(tokens, state.decoder, state.memory)
-            log_probs = self.model.readout.log_probs(self.model.readout.features(result.output))
-            return log_probs, result.attention, SearchState(result.state, state.memory)
+            result = self.model.step(tokens if ids is None else ids[tokens], state.decoder, state.memory)
+            log_probs = self.model.readout.log_probs(self.model.readout.features(result.output), state.words)
+            return log_probs, result.attention, replace(state, decoder=result.state)
 
-        return self.search(
-            step, state, source.lengths, n_best=n_best, bos=BOS, eos=EOS, forbidden=(PAD, UNK, BOS), rows=rows
-        )
+        state = SearchState(*self.model.start(source), words)
+        if ids is None:
+            special: dict[str, Any] = {"bos": BOS, "eos": EOS, "forbidden": (PAD, UNK, BOS)}
+            return self.search(step, state, source.lengths, n_best=n_best, rows=rows, **special)
+        special = {"bos": 0, "eos": 1, "forbidden": (0,)}
+        found = self.search(step, state, source.lengths, n_best=n_best, rows=rows, **special)
+        return [
+            [replace(one, tokens=tuple(ids[list(one.tokens)].tolist())) for one in hypotheses] for hypotheses in found
+        ]
+
+    def _words(self, source: Sequences) -> tuple[Tensor, Words]:
+        """The ids of the words that any sentence may use, BOS and EOS first, and their part of the readout."""
+        assert self.shortlist is not None
+        lists = [
+            np.setdiff1d(self.shortlist.words(sentence[:length], self.partners), (PAD, UNK, BOS, EOS))
+            for sentence, length in zip(source.ids.cpu().numpy(), source.lengths.tolist(), strict=True)
+        ]
+        union = np.unique(np.concatenate(lists))
+        allowed = np.zeros((len(lists), len(union) + 2), dtype=bool)
+        allowed[:, :2] = True
+        for row, listed in enumerate(lists):
+            allowed[row, 2 + np.searchsorted(union, listed)] = True
+        ids = torch.from_numpy(np.concatenate([[BOS, EOS], union])).to(self.device)
+        mask = torch.from_numpy(allowed).to(self.device) if len(lists) > 1 else None
+        return ids, self.model.readout.words(ids, mask)
 
     def _translation(self, source: str, hypotheses: Sequence[Hypothesis]) -> Translation:
         """Give hypotheses their text and labels; the first carries the others."""

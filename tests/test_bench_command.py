@@ -167,4 +167,13 @@ def test_what_cannot_be_decoded_is_explained(in_process, trained, tmp_path, argu
 def test_the_help_names_every_own_option(in_process):
     code, out, _ = in_process("bench", "--help")
     assert (code, out) == (0, help_text("bench") + "\n")
-    assert re.findall(r"^(\w+):", out, re.MULTILINE) == ["task", "run", "input", "format", "precision", "workers", "bench"]
+    assert re.findall(r"^(\w+):", out, re.MULTILINE) == [
+        "task",
+        "run",
+        "input",
+        "format",
+        "precision",
+        "shortlist",
+        "workers",
+        "bench",
+    ]

@@ -47,6 +47,7 @@ def test_nothing_but_runs_is_left_in_the_working_directory(sweep):
         "config.yaml",
         "tokenizer",
         "model.safetensors",
+        "shortlist.npz",
         "metrics.jsonl",
         "training.pt",
         "result.json",

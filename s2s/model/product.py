@@ -127,7 +127,8 @@ class GatheredProducts:
         """As ``linear``."""
         if torch.is_autocast_enabled(inputs.device.type):
             return plain(inputs, weight, bias)
-        key = (weight.data_ptr(), weight.shape, weight.stride(), None if bias is None else bias.data_ptr())
+        learns = torch.is_grad_enabled() and (weight.requires_grad, bias is not None and bias.requires_grad)
+        key = (weight.data_ptr(), weight.shape, weight.stride(), None if bias is None else bias.data_ptr(), learns)
         if key not in self._met:
             operand = _Operand(weight, bias)
             self._met[key] = operand, _Gather.apply(operand, weight, bias)  # type: ignore[no-untyped-call]
@@ -205,12 +206,12 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, operand: _Operand, ticket: Tensor) -> Tensor:
         weight = operand.weight
-        rows = inputs if weight.dim() == 3 else inputs.reshape(-1, inputs.shape[-1])
+        rows = inputs if weight.dim() == 3 else inputs.reshape(inputs.shape[:-1].numel(), inputs.shape[-1])
         ctx.operand = operand
         ctx.save_for_backward(rows)
         if weight.dim() == 3:
             return rows @ weight.transpose(1, 2)
-        return multiply(rows, weight, operand.bias).view(*inputs.shape[:-1], -1)
+        return multiply(rows, weight, operand.bias).view(*inputs.shape[:-1], len(weight))
 
     @staticmethod
     @once_differentiable
@@ -218,14 +219,14 @@ class _Product(torch.autograd.Function):
         operand, (rows,) = ctx.operand, ctx.saved_tensors
         shape, weight = gradient.shape, operand.weight
         if weight.dim() == 2:
-            gradient = gradient.reshape(-1, shape[-1])
+            gradient = gradient.reshape(shape[:-1].numel(), shape[-1])
         if ctx.needs_input_grad[2]:
             operand.add(rows, gradient)
         if not ctx.needs_input_grad[0]:
             return None, None, None
         if weight.dim() == 3:
             return gradient @ weight, None, None
-        return multiply(gradient, weight.t()).view(*shape[:-1], -1), None, None
+        return multiply(gradient, weight.t()).view(*shape[:-1], weight.shape[1]), None, None
 
 
 class _LaidOutProducts(ABC):
@@ -238,10 +239,11 @@ class _LaidOutProducts(ABC):
         """As ``linear``."""
         if not (isinstance(weight, nn.Parameter) and inputs.dtype == torch.float32 and _has_onednn()):
             return plain(inputs, weight, bias)
+        current = 0 if weight.is_inference() else weight._version
         version, layout = self._laid_out.get(weight, (-1, None))
-        if version != weight._version:
+        if version != current:
             layout = self.lay_out(weight.detach())
-            self._laid_out[weight] = weight._version, layout
+            self._laid_out[weight] = current, layout
         if inputs.dim() == 2:
             return self.product(inputs, layout, bias)
         return self.product(inputs.reshape(-1, inputs.shape[-1]), layout, bias).view(*inputs.shape[:-1], -1)
@@ -301,13 +303,15 @@ def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     torch takes float32 products on a CPU by MKL, which uses half of what an AMD processor can do, and gives oneDNN's
     to compiled models alone. The operation is private, so it is checked once, and MKL serves where it is missing.
     """
-    if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and _has_onednn():
+    if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and inputs.numel() and _has_onednn():
         return _onednn(inputs, weight, bias)
     return functional.linear(inputs, weight, bias)
 
 
 def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product by torch's private operation."""
+    if bias is not None:
+        bias = bias.contiguous()  # the operation reads it as if it were
     product: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
     return product
 

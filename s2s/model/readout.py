@@ -1,6 +1,7 @@
 """Readouts: from a decoder's output to the scores of the vocabulary."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,23 @@ from torch import Tensor, nn
 from s2s.model.dropout import Dropout
 from s2s.model.product import Linear, linear
 
-__all__ = ["LinearReadout", "MaxoutReadout", "Readout", "TanhReadout"]
+__all__ = ["LinearReadout", "MaxoutReadout", "Readout", "TanhReadout", "Words"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Some words of the vocabulary, U of them: their ``weight`` (U, R) and ``bias`` (U,).
+
+    ``allowed`` (B, U) says which of them each sentence may use, None that all may.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    allowed: Tensor | None
+
+    def select(self, sentences: Tensor) -> "Words":
+        """The same for these sentences alone."""
+        return self if self.allowed is None else replace(self, allowed=self.allowed[sentences])
 
 
 class Readout(nn.Module, ABC):
@@ -49,10 +66,21 @@ class Readout(nn.Module, ABC):
         features: Tensor = self.dropout(self.project(output))
         return features
 
-    def log_probs(self, features: Tensor) -> Tensor:
-        """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V)."""
-        scores = linear(features, self.weight, self.bias)
-        return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(dim=-1)
+    def words(self, ids: Tensor, allowed: Tensor | None) -> Words:
+        """Take some words out of the vocabulary: ids (U,), allowed (B, U)."""
+        return Words(nn.Parameter(self.weight[ids], requires_grad=False), self.bias[ids], allowed)
+
+    def log_probs(self, features: Tensor, words: Words | None = None) -> Tensor:
+        """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V).
+
+        Of some words alone: (N, R) with N = B·K -> (N, U), as if there were no others.
+        """
+        scores = linear(features, self.weight if words is None else words.weight, (words or self).bias)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        if words is not None and words.allowed is not None:
+            per_sentence = scores.view(len(words.allowed), -1, scores.shape[-1])
+            scores = per_sentence.masked_fill(~words.allowed[:, None], -torch.inf).flatten(0, 1)
+        return scores.log_softmax(dim=-1)
 
 
 class LinearReadout(Readout):

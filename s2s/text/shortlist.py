@@ -1,0 +1,94 @@
+"""Shortlists: which target pieces a source piece may bring, by how often the two were seen together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from s2s.text.batching import ParallelIds, SentenceIds
+
+__all__ = ["Shortlist"]
+
+MOST_PAIRS = 100_000
+ROWS_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Few target pieces that are likely in the translation of a sentence, so that not all have to be scored.
+
+    Args:
+        frequent: the target pieces seen most often, which every sentence may use, (F,).
+        partners: of every source piece the target pieces with the greatest Dice coefficient, best first, (V, K); -1
+            where there are fewer.
+    """
+
+    frequent: np.ndarray
+    partners: np.ndarray
+
+    @classmethod
+    def count(
+        cls, pairs: ParallelIds, source_vocabulary: int, *, frequent: int = 200, partners: int = 100
+    ) -> "Shortlist":
+        """Count in how many sentence pairs pieces are found, alone and together.
+
+        The Dice coefficient of two pieces is ``2 c(s, t) / (c(s) + c(t))`` (Dice 1945). Of more than 100,000 pairs, as
+        many are taken, evenly spread.
+
+        Args:
+            pairs: training pairs.
+            source_vocabulary: number of source pieces, V.
+            frequent: F.
+            partners: K.
+        """
+        rows = np.arange(len(pairs)) * max(1.0, len(pairs) / MOST_PAIRS)
+        rows = rows[rows < len(pairs)].astype(np.int64)
+        width = int(pairs.target.values.max()) + 1
+        counted = [_count(pairs, rows[i : i + ROWS_AT_ONCE], width) for i in range(0, len(rows), ROWS_AT_ONCE)]
+        keys, together = _merged(counted)
+        source, target = keys // width, keys % width
+        alone = (_in_sentences(pairs.source, rows, source_vocabulary), _in_sentences(pairs.target, rows, width))
+        dice = 2 * together / (alone[0][source] + alone[1][target])
+        order = np.lexsort((-dice, source))
+        source, target = source[order], target[order]
+        rank = np.arange(len(source)) - np.searchsorted(source, source)
+        table = np.full((source_vocabulary, partners), -1, dtype=np.int32)
+        kept = rank < partners
+        table[source[kept], rank[kept]] = target[kept]
+        return cls(np.argsort(-alone[1], kind="stable")[:frequent].astype(np.int32), table)
+
+    def words(self, sentence: Sequence[int], partners: int) -> np.ndarray:
+        """The target pieces for a sentence, rising: those seen most and the best ``partners`` of each of its pieces."""
+        found = np.union1d(self.frequent, self.partners[np.asarray(sentence), :partners])
+        return found[found >= 0]
+
+    def save(self, path: Path) -> None:
+        """Write it as NumPy's .npz."""
+        np.savez_compressed(path, frequent=self.frequent, partners=self.partners)
+
+    @classmethod
+    def load(cls, path: Path) -> "Shortlist":
+        """Read what ``save`` wrote."""
+        with np.load(path) as arrays:
+            return cls(arrays["frequent"], arrays["partners"])
+
+
+def _count(pairs: ParallelIds, rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """In how many of these pairs two pieces are found together, by the key ``source * width + target``."""
+    keys = [
+        (np.unique(pairs.source[row]).astype(np.int64)[:, None] * width + np.unique(pairs.target[row])).ravel()
+        for row in rows
+    ]
+    return np.unique(np.concatenate(keys), return_counts=True)
+
+
+def _merged(counted: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Sum counts of the same keys."""
+    keys, places = np.unique(np.concatenate([keys for keys, _ in counted]), return_inverse=True)
+    return keys, np.bincount(places, weights=np.concatenate([counts for _, counts in counted]))
+
+
+def _in_sentences(side: SentenceIds, rows: np.ndarray, vocabulary: int) -> np.ndarray:
+    """In how many of these sentences each piece is found: (V,)."""
+    return np.bincount(np.concatenate([np.unique(side[row]) for row in rows]), minlength=vocabulary)
