@@ -149,7 +149,8 @@ class Translator:
         search: beam search, greedy search or sampling.
         device: where to compute.
         precision: ``float32``, or ``int8``, which is faster on a CPU and rounds weights and states to 8 bits.
-        workers: batches that are translated at the same time, each with its share of the threads.
+        workers: batches that are translated at the same time, each with its share of the threads; None is one for each
+            thread on a CPU, where small products gain little from a second one, and one on a GPU.
         shortlist: which words a sentence may use; None for all.
         partners: target pieces for each source piece, where there is a shortlist.
 
@@ -166,12 +167,12 @@ class Translator:
         search: Search,
         device: torch.device,
         precision: str = "float32",
-        workers: int = 1,
+        workers: int | None = None,
         shortlist: Shortlist | None = None,
         partners: int = 0,
     ) -> None:
-        if workers < 1:
-            raise InputError(f"workers={workers} would leave the work undone; give 1 or more")
+        if workers is not None and workers < 1:
+            raise InputError(f"workers={workers} would leave the work undone; give 1 or more, or null")
         self.model = model
         self.source = source
         self.target = target
@@ -179,7 +180,8 @@ class Translator:
         self.device = device
         self.workers = workers
         self.shortlist, self.partners = shortlist, partners
-        self._products = decoding_products(device, precision)
+        # Reading a source is a small share of the time; it stays exact, and the same in batches of any size.
+        self._products = decoding_products(device, precision, exact=model.encoder.parameters())
 
     @classmethod
     def load(
@@ -189,7 +191,7 @@ class Translator:
         search: Search | None = None,
         device: str | None = None,
         precision: str = "float32",
-        workers: int = 1,
+        workers: int | None = None,
         shortlist: int | None = None,
     ) -> "Translator":
         """Read a run folder.
@@ -253,13 +255,14 @@ class Translator:
 
     def _by_workers(self, search: Callable[[np.ndarray], Found], batches: list[np.ndarray]) -> Iterator[Found]:
         """Search all batches, several at the same time; what comes of them is in order."""
-        if self.workers == 1 or len(batches) == 1:
+        threads = torch.get_num_threads()
+        workers = min(self.workers or (threads if self.device.type == "cpu" else 1), len(batches))
+        if workers <= 1:
             yield from map(search, batches)
             return
-        threads = torch.get_num_threads()
-        share = max(1, threads // self.workers)
+        share = max(1, threads // workers)
         try:
-            with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
                 yield from pool.map(search, batches)
         finally:
             torch.set_num_threads(threads)
@@ -331,12 +334,12 @@ class Translator:
             log_probs = self.model.readout.log_probs(self.model.readout.features(result.output), state.words)
             return log_probs, result.attention, replace(state, decoder=result.state)
 
-        state = SearchState(*self.model.start(source), words)
+        first = SearchState(*self.model.start(source), words)
         if ids is None:
             special: dict[str, Any] = {"bos": BOS, "eos": EOS, "forbidden": (PAD, UNK, BOS)}
-            return self.search(step, state, source.lengths, n_best=n_best, rows=rows, **special)
+            return self.search(step, first, source.lengths, n_best=n_best, rows=rows, **special)
         special = {"bos": 0, "eos": 1, "forbidden": (0,)}
-        found = self.search(step, state, source.lengths, n_best=n_best, rows=rows, **special)
+        found = self.search(step, first, source.lengths, n_best=n_best, rows=rows, **special)
         return [
             [replace(one, tokens=tuple(ids[list(one.tokens)].tolist())) for one in hypotheses] for hypotheses in found
         ]

@@ -1,16 +1,21 @@
 """The public face: one translation per sentence, the same in any batch, with numbers that agree with scoring."""
 
+import ctypes
 import itertools
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 
 from s2s.errors import InputError
+from s2s.memory import keep_freed_memory
+from s2s.model import product
 from s2s.search.beam import BeamSearch
 from s2s.search.sampling import Sampling
+from s2s.translator import Translator
 
 SENTENCES = [
     "eins zwei",
@@ -27,8 +32,40 @@ SENTENCES = [
 BLANK = (1, 4)
 
 
+needs_onednn = pytest.mark.skipif(not product._has_onednn(), reason="this torch has no oneDNN product")
+
+
 def texts(translations):
     return [translation.text for translation in translations]
+
+
+def assert_same_translations(ones, others, tolerance=1e-5):
+    """Compare everything that translations carry, their alternatives too; numbers to a tolerance."""
+    for one, other in zip(ones, others, strict=True):
+        for name in ("source", "text", "source_tokens", "target_tokens", "finished"):
+            assert getattr(one, name) == getattr(other, name)
+        for name in ("score", "log_prob", "token_log_probs"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), abs=tolerance)
+        np.testing.assert_allclose(one.attention, other.attention, atol=tolerance, rtol=0)
+        assert_same_translations(one.alternatives, other.alternatives, tolerance)
+
+
+def threads():
+    """How many threads torch uses here, and in a thread that starts now."""
+    found = [torch.get_num_threads()]
+    beginner = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    beginner.start()
+    beginner.join()
+    return found
+
+
+@pytest.fixture
+def four_threads():
+    """A process with threads to share among workers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_every_sentence_gets_one_translation_in_order(translator):
@@ -183,6 +220,210 @@ def test_a_stream_reads_no_more_than_it_needs(translator):
     assert window < 100
     next(stream)
     assert len(read) == window
+
+
+@needs_onednn
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_packed_products_do_not_change_translations(translator, beam_size):
+    """Nor scores and attention, to 1e-5."""
+    translator.search = BeamSearch(beam_size=beam_size)
+    packed = translator._products
+    found = translator(SENTENCES, n_best=min(3, beam_size), batch_size=3)
+    scored = translator.score(SENTENCES, texts(found), batch_size=3)
+    assert isinstance(packed, product.PackedProducts)
+    assert len(packed._laid_out) > 4
+    translator._products = product.plain
+    assert_same_translations(found, translator(SENTENCES, n_best=min(3, beam_size), batch_size=3))
+    assert_same_translations(scored, translator.score(SENTENCES, texts(found), batch_size=3))
+
+
+@pytest.mark.parametrize("precision", ["float32", pytest.param("int8", marks=needs_onednn)])
+def test_a_model_that_learns_on_is_translated_with_as_it_is_now(trained, precision):
+    """The weights change between two translations, as they do between validations."""
+    translator = Translator.load(trained, device="cpu", precision=precision)
+    before = translator(SENTENCES)
+    with torch.no_grad():
+        for parameter in translator.model.parameters():
+            parameter.mul_(0.5)
+    after = translator(SENTENCES)
+    assert [one.score for one in after] != [one.score for one in before]
+    other = Translator.load(trained, device="cpu", precision=precision)
+    other.model.load_state_dict(translator.model.state_dict())
+    assert_same_translations(after, other(SENTENCES))
+
+
+def test_a_model_loaded_in_inference_mode_translates_as_any_other(trained, translator):
+    with torch.inference_mode():
+        found = Translator.load(trained, device="cpu")(SENTENCES)
+    assert_same_translations(found, translator(SENTENCES))
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
+@pytest.mark.parametrize("workers", [2, 3, 20])
+def test_workers_do_not_change_translations(translator, workers, batch_size):
+    expected = translator(SENTENCES * 2, n_best=3, batch_size=batch_size)
+    translator.workers = workers
+    translator._products = product.decoding_products(translator.device, "float32")
+    found = translator(SENTENCES * 2, n_best=3, batch_size=batch_size)
+    assert [one.source for one in found] == SENTENCES * 2
+    assert_same_translations(found, expected)
+    streamed = translator.stream(iter(SENTENCES * 2), n_best=3, batch_size=batch_size)
+    assert_same_translations(list(streamed), expected)
+
+
+def test_workers_do_not_change_what_is_drawn(translator):
+    translator.search = Sampling(
+        temperature=1.0, top_k=0, top_p=1.0, min_ratio=0.0, max_ratio=2.0, max_extra=10, seed=3
+    )
+    expected = translator(SENTENCES, batch_size=2)
+    translator.workers = 3
+    assert texts(translator(SENTENCES, batch_size=2)) == texts(expected)
+
+
+def test_workers_with_nothing_to_do_give_nothing(trained):
+    translator = Translator.load(trained, device="cpu", workers=3)
+    assert translator([]) == []
+    assert texts(translator(["", " "])) == ["", ""]
+
+
+def test_workers_work_at_the_same_time_and_what_comes_is_in_order(trained, translator):
+    """Of four batches two have to be at work before either goes on, and the first is done last."""
+    expected = translator(SENTENCES, batch_size=2)
+    translator = Translator.load(trained, device="cpu", workers=2)
+    search, two, numbers, others_done = translator.search, threading.Barrier(2), itertools.count(), threading.Event()
+
+    def wait_and_search(*given, **options):
+        number = next(numbers)
+        if number < 2:
+            two.wait(timeout=20)
+        if number == 0:
+            assert others_done.wait(timeout=20)
+        found = search(*given, **options)
+        if number == 3:
+            others_done.set()
+        return found
+
+    translator.search = wait_and_search
+    assert_same_translations(translator(SENTENCES, batch_size=2), expected)
+    assert next(numbers) == 4
+
+
+def test_workers_share_the_threads_and_give_them_back(translator, four_threads):
+    search, seen = translator.search, []
+
+    def note_and_search(*given, **options):
+        seen.append(torch.get_num_threads())
+        return search(*given, **options)
+
+    translator.search = note_and_search
+    for workers, share in ((1, 4), (2, 2), (3, 1), (20, 1)):
+        seen.clear()
+        translator.workers = workers
+        translator(SENTENCES, batch_size=2)
+        assert seen == [share] * 4
+        assert threads() == [4, 4]
+
+
+def test_workers_give_the_threads_back_when_a_batch_raises(translator, four_threads):
+    search = translator.search
+    expected = translator(SENTENCES, batch_size=2)
+
+    def search_or_raise(*given, rows, **options):
+        if 6 in rows:
+            raise KeyError("row 6")
+        return search(*given, rows=rows, **options)
+
+    translator.workers, translator.search = 3, search_or_raise
+    with pytest.raises(KeyError, match="row 6"):
+        translator(SENTENCES, batch_size=2)
+    assert threads() == [4, 4]
+    translator.search = search
+    assert_same_translations(translator(SENTENCES, batch_size=2), expected)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_worker_is_refused(trained, workers):
+    with pytest.raises(InputError, match=f"workers={workers} would leave the work undone; give 1 or more"):
+        Translator.load(trained, device="cpu", workers=workers)
+
+
+def test_an_unknown_precision_is_refused(trained):
+    with pytest.raises(InputError, match="precision=float64 is unknown; expected float32 or int8"):
+        Translator.load(trained, device="cpu", precision="float64")
+
+
+@needs_onednn
+class TestEightBits:
+    """Weights and states of 8 bits."""
+
+    @pytest.fixture
+    def rounded(self, trained):
+        return Translator.load(trained, device="cpu", precision="int8")
+
+    def test_they_translate_nearly_as_float32_does(self, rounded, translator):
+        """The translations of words that were learnt, and their log-probabilities to 0.1 per token."""
+        sentences = [sentence for row, sentence in enumerate(SENTENCES) if row not in (*BLANK, 6)]
+        for one, other in zip(rounded(sentences), translator(sentences), strict=True):
+            assert one.text == other.text
+            assert one.log_prob != other.log_prob
+            assert one.token_log_probs == pytest.approx(other.token_log_probs, abs=0.1)
+
+    def test_attention_sums_to_one(self, rounded):
+        for best in rounded(SENTENCES, n_best=3):
+            for one in (best, *best.alternatives):
+                assert one.attention.shape == (len(one.target_tokens), len(one.source_tokens))
+                np.testing.assert_allclose(one.attention.sum(axis=1), np.ones(len(one.target_tokens)), atol=1e-5)
+
+    @pytest.mark.parametrize("beam_size", [1, 5])
+    def test_the_batch_size_does_not_change_translations(self, rounded, beam_size):
+        """To 5e-3: last digits vary with the batch, and a number halfway between two whole ones may go either way."""
+        rounded.search = BeamSearch(beam_size=beam_size)
+        alone, three, many = (rounded(SENTENCES, n_best=min(2, beam_size), batch_size=size) for size in (1, 3, 64))
+        assert_same_translations(alone, three, 5e-3)
+        assert_same_translations(alone, many, 5e-3)
+
+    def test_workers_do_not_change_translations(self, rounded):
+        expected = rounded(SENTENCES, batch_size=2)
+        rounded.workers = 3
+        assert_same_translations(rounded(SENTENCES, batch_size=2), expected)
+
+    def test_search_and_scoring_agree_on_the_same_tokens(self, rounded):
+        """To 5e-3, as above."""
+        found = [one for one in rounded(SENTENCES) if tuple(rounded.target.pieces(one.text)) == one.target_tokens]
+        assert len(found) >= 4
+        for one, other in zip(found, rounded.score([one.source for one in found], texts(found)), strict=True):
+            assert one.token_log_probs == pytest.approx(other.token_log_probs, abs=5e-3)
+
+
+class TestMemory:
+    """A process may keep what it has freed."""
+
+    def test_freed_memory_is_kept(self):
+        """Whatever the C library."""
+        keep_freed_memory()
+        keep_freed_memory()
+
+    def test_glibc_is_told_three_things(self, monkeypatch):
+        """By the numbers of its malloc.h: not to map blocks, not to trim the top and to ask for much at once."""
+        told = {}
+
+        class Library:
+            def mallopt(self, parameter, value):
+                told[parameter] = value
+
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: Library())
+        keep_freed_memory()
+        assert told == {-3: 32 << 20, -1: 2**31 - 1, -2: 64 << 20}
+
+    @pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
+    def test_where_there_is_no_mallopt_nothing_happens(self, error, monkeypatch):
+        def refuse(name):
+            raise error("no such library")
+
+        monkeypatch.setattr(ctypes, "CDLL", refuse)
+        keep_freed_memory()
+        monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+        keep_freed_memory()
 
 
 def test_importing_the_package_does_not_import_torch(environment):

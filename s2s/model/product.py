@@ -9,7 +9,7 @@ So a model is written once, without a thought of how its products are taken.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -90,12 +90,13 @@ def training_products(device: torch.device) -> Product:
     return GatheredProducts() if device.type == "cpu" else plain
 
 
-def decoding_products(device: torch.device, precision: str) -> Product:
+def decoding_products(device: torch.device, precision: str, *, exact: Iterable[nn.Parameter] = ()) -> Product:
     """The way to take the products of a trained model on a device.
 
     Args:
         device: where to compute.
         precision: ``float32``, or ``int8`` for weights and inputs of 8 bits, on a CPU.
+        exact: weights that stay in float32 all the same.
 
     Raises:
         InputError: a precision that is unknown, or that the device has not got.
@@ -106,7 +107,7 @@ def decoding_products(device: torch.device, precision: str) -> Product:
         return PackedProducts() if device.type == "cpu" else plain
     if device.type != "cpu" or not _has_onednn():
         raise InputError(f"precision=int8 needs a CPU and a torch with oneDNN, got {device}; use precision=float32")
-    return Int8Products()
+    return Int8Products(exact)
 
 
 class GatheredProducts:
@@ -237,16 +238,17 @@ class _LaidOutProducts(ABC):
 
     def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """As ``linear``."""
-        if not (isinstance(weight, nn.Parameter) and inputs.dtype == torch.float32 and _has_onednn()):
+        laid_out = isinstance(weight, nn.Parameter) and inputs.dtype == torch.float32 and inputs.numel() > 0
+        if not (laid_out and _has_onednn()):
             return plain(inputs, weight, bias)
         current = 0 if weight.is_inference() else weight._version
         version, layout = self._laid_out.get(weight, (-1, None))
         if version != current:
-            layout = self.lay_out(weight.detach())
+            layout = self.lay_out(weight)
             self._laid_out[weight] = current, layout
         if inputs.dim() == 2:
             return self.product(inputs, layout, bias)
-        return self.product(inputs.reshape(-1, inputs.shape[-1]), layout, bias).view(*inputs.shape[:-1], -1)
+        return self.product(inputs.reshape(-1, inputs.shape[-1]), layout, bias).view(*inputs.shape[:-1], len(weight))
 
     @abstractmethod
     def lay_out(self, weight: Tensor) -> Any:
@@ -262,8 +264,7 @@ class PackedProducts(_LaidOutProducts):
 
     def lay_out(self, weight: Tensor) -> Tensor:
         """The weight in blocks."""
-        packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS_TO_PACK_FOR)
-        return packed
+        return _packed(weight)
 
     def product(self, inputs: Tensor, layout: Tensor, bias: Tensor | None) -> Tensor:
         """The product that ``multiply`` takes."""
@@ -271,30 +272,48 @@ class PackedProducts(_LaidOutProducts):
 
 
 class Int8Products(_LaidOutProducts):
-    """Products of 8-bit integers: each row of the weight and each row of the inputs has a scale of its own.
+    """Products of small whole numbers: each row of the weight and each row of the inputs has a scale of its own.
 
-    ``x ≈ r q / 127`` with r the greatest absolute value of the row and q whole numbers from -127 to 127, and so for the
-    weight. The products are summed exactly; what is lost is the rounding to q. A row's result does not depend on the
-    other rows.
+    ``x ≈ r q / 63`` with r the greatest absolute value of the row and q whole numbers from -63 to 63, and so for the
+    weight with 127. The products are summed exactly, also by processors that sum pairs of them in 16 bits; what is lost
+    is the rounding to q. A row's result does not depend on the other rows.
+
+    Args:
+        exact: weights whose products are taken in float32.
     """
 
-    def lay_out(self, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Whole numbers in blocks, the scale of each row, and zeros."""
+    def __init__(self, exact: Iterable[nn.Parameter] = ()) -> None:
+        super().__init__()
+        self._exact = {id(weight) for weight in exact}
+
+    def lay_out(self, weight: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+        """Whole numbers in blocks, the scale of each row, and zeros; an exact weight in blocks."""
+        if id(weight) in self._exact:
+            return _packed(weight)
+        weight = weight.detach().contiguous()
         scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
         whole = (weight / scale[:, None]).round_().to(torch.int8)
         blocks = torch.ops.onednn.qlinear_prepack(whole, [ROWS_TO_PACK_FOR, weight.shape[1]])
         return blocks, scale, torch.zeros(len(scale), dtype=torch.int64)
 
-    def product(self, inputs: Tensor, layout: tuple[Tensor, Tensor, Tensor], bias: Tensor | None) -> Tensor:
-        """Round, multiply, and scale back. oneDNN wants inputs from 0 to 255, so 128 stands for zero."""
+    def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, Tensor, Tensor], bias: Tensor | None) -> Tensor:
+        """Round, multiply, and scale back. oneDNN wants inputs from 0 up, so 64 stands for zero."""
+        if isinstance(layout, Tensor):
+            return _onednn(inputs, layout, bias)
         blocks, scale, zeros = layout
-        greatest = torch.linalg.vector_norm(inputs, torch.inf, dim=1, keepdim=True).clamp_(min=1e-30)
-        whole = (inputs * (127 / greatest)).round_().add_(128).to(torch.uint8)
+        greatest = inputs.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30)
+        whole = (inputs * (63 / greatest)).round_().add_(64).to(torch.uint8)
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
-            whole, 1 / 127, 128, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+            whole, 1 / 63, 64, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
         product.mul_(greatest)
         return product if bias is None else product.add_(bias)
+
+
+def _packed(weight: Tensor) -> Tensor:
+    """A weight in the blocks in which oneDNN reads it."""
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), ROWS_TO_PACK_FOR)
+    return packed
 
 
 def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -78,8 +78,7 @@ class Readout(nn.Module, ABC):
         scores = linear(features, self.weight if words is None else words.weight, (words or self).bias)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         if words is not None and words.allowed is not None:
-            per_sentence = scores.view(len(words.allowed), -1, scores.shape[-1])
-            scores = per_sentence.masked_fill(~words.allowed[:, None], -torch.inf).flatten(0, 1)
+            scores.view(len(words.allowed), -1, scores.shape[-1]).masked_fill_(~words.allowed[:, None], -torch.inf)
         return scores.log_softmax(dim=-1)
 
 

@@ -229,8 +229,13 @@ class Trainer:
             with products_by(training_products(self.accelerator.device)):
                 features, attention = self.model(batch, truth=truth)
             readout, mask = self.translator.model.readout, batch.target.mask
+            real = mask.flatten().nonzero()[:, 0]
             loss, nll = smoothed_cross_entropy(
-                features[mask], readout.weight, readout.bias, batch.target.ids[mask], smoothing=smoothing
+                features.flatten(0, 1).index_select(0, real),
+                readout.weight,
+                readout.bias,
+                batch.target.ids.flatten()[real],
+                smoothing=smoothing,
             )
             return (loss + coverage * coverage_loss(attention, mask) if coverage else loss), nll
 

@@ -141,12 +141,13 @@ def test_nothing_comes_of_a_dead_row(vocabulary: int, dead: list[int]) -> None:
         assert_best(log_probs, live, count, (0, vocabulary - 1))
 
 
-def test_one_token_that_may_come_is_found_among_those_that_may_not() -> None:
+def test_one_token_that_may_come_is_found_among_those_that_may_not(sentences_written_out: list[int]) -> None:
     log_probs, live = torch.full((SENTENCES, 3, 9 * BLOCK), -torch.inf).double(), torch.zeros(SENTENCES, 3).double()
     log_probs[:, 1, 4 * BLOCK + 2] = -7.0
     values, places = best_of_blocks(log_probs, live, 4, forbidden=())
     assert values.tolist() == [[-7.0] + [-torch.inf] * 3] * SENTENCES
     assert places[:, 0].tolist() == [9 * BLOCK + 4 * BLOCK + 2] * SENTENCES
+    assert sentences_written_out == []
 
 
 class TestForbidden:
@@ -260,7 +261,7 @@ class TestSearch:
 
     model = ToyModel(vocabulary=700, seed=3, spread=1.0, eos_bias=4.0)
     lengths = tuple(1 + number % 7 for number in range(40))
-    forbidden = (BOS, 2, 690)
+    forbidden = (BOS, *range(2, 700, 3))
 
     def run(self, searcher: BeamSearch) -> list[list[Hypothesis]]:
         state, lengths = self.model.start(range(40), self.lengths), torch.tensor(self.lengths)
@@ -288,6 +289,7 @@ class TestSearch:
         expected = self.run(searcher)
         assert len(calls) > len(sentences_written_out)
         assert len({len(hypotheses[0].tokens) for hypotheses in expected}) > 3
+        assert all(set(one.tokens).isdisjoint(self.forbidden) for found in by_blocks for one in found)
         for found, wanted in zip(by_blocks, expected, strict=True):
             assert [one.tokens for one in found] == [one.tokens for one in wanted]
             assert [(one.score, one.finished) for one in found] == [(one.score, one.finished) for one in wanted]
