@@ -181,7 +181,8 @@ class Translator:
         self.workers = workers
         self.shortlist, self.partners = shortlist, partners
         # Reading a source is a small share of the time; it stays exact, and the same in batches of any size.
-        self._products = decoding_products(device, precision, exact=model.encoder.parameters())
+        layers = (weight for name, weight in model.encoder.named_parameters() if not name.startswith("embedding."))
+        self._products = decoding_products(device, precision, exact=layers)
 
     @classmethod
     def load(

@@ -261,6 +261,7 @@ def test_a_model_loaded_in_inference_mode_translates_as_any_other(trained, trans
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
 @pytest.mark.parametrize("workers", [2, 3, 20])
 def test_workers_do_not_change_translations(translator, workers, batch_size):
+    translator.workers = 1
     expected = translator(SENTENCES * 2, n_best=3, batch_size=batch_size)
     translator.workers = workers
     translator._products = product.decoding_products(translator.device, "float32")
@@ -275,6 +276,7 @@ def test_workers_do_not_change_what_is_drawn(translator):
     translator.search = Sampling(
         temperature=1.0, top_k=0, top_p=1.0, min_ratio=0.0, max_ratio=2.0, max_extra=10, seed=3
     )
+    translator.workers = 1
     expected = translator(SENTENCES, batch_size=2)
     translator.workers = 3
     assert texts(translator(SENTENCES, batch_size=2)) == texts(expected)
@@ -316,7 +318,7 @@ def test_workers_share_the_threads_and_give_them_back(translator, four_threads):
         return search(*given, **options)
 
     translator.search = note_and_search
-    for workers, share in ((1, 4), (2, 2), (3, 1), (20, 1)):
+    for workers, share in ((1, 4), (2, 2), (3, 1), (20, 1), (None, 1)):
         seen.clear()
         translator.workers = workers
         translator(SENTENCES, batch_size=2)
@@ -383,6 +385,7 @@ class TestEightBits:
         assert_same_translations(alone, many, 5e-3)
 
     def test_workers_do_not_change_translations(self, rounded):
+        rounded.workers = 1
         expected = rounded(SENTENCES, batch_size=2)
         rounded.workers = 3
         assert_same_translations(rounded(SENTENCES, batch_size=2), expected)

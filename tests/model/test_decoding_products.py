@@ -250,9 +250,9 @@ def test_a_linear_layer_in_a_block_reads_the_packed_weight(monkeypatch):
 def rounding(inputs, weight):
     """The most that rounding may lose, (N, O), in float64.
 
-    Whole numbers are a step apart, ``s = r / 63`` of inputs and ``r / 127`` of weights, r a row's greatest absolute value. So each factor is off
-    by at most half a step, ``x = x' + d`` with ``|d| <= s/2``, and a sum of products by at most
-    ``Σ_i |x_i| s_w/2 + |w_i| s_x/2 + s_x s_w/4``.
+    Whole numbers are a step apart, ``s = r / 63`` of inputs and ``r / 127`` of weights, r a row's greatest absolute
+    value. So each factor is off by at most half a step, ``x = x' + d`` with ``|d| <= s/2``, and a sum of products by at
+    most ``Σ_i |x_i| s_w/2 + |w_i| s_x/2 + s_x s_w/4``.
     """
     x, w = inputs.double().abs(), weight.detach().double().abs()
     step_x, step_w = x.amax(dim=1, keepdim=True) / 63, w.amax(dim=1) / 127
@@ -287,7 +287,7 @@ def test_the_greatest_whole_numbers_are_summed_without_overflow(width, value):
 
 
 def test_whole_numbers_are_multiplied_exactly():
-    """With 63 in each row of inputs and 127 in each of weights a step is 1; to 1e-6 of the greatest, as scales are float32."""
+    """With 63 in each row of inputs, 127 of weights, a step is 1; to 1e-6 of the greatest, as scales are float32."""
     random = torch.Generator().manual_seed(0)
     inputs = torch.randint(-63, 64, (30, 90), generator=random).float()
     weight = torch.randint(-127, 128, (40, 90), generator=random).float()
@@ -380,6 +380,13 @@ def test_products_of_8_bits_are_right_or_refused_on_processors_without_instructi
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=given)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.strip() in ("64.0", "refused")
+
+
+def test_exact_weights_have_the_packed_product_and_others_that_of_8_bits():
+    inputs, exact, rounded = drawn(2, 3, 24), weight_of(9, 24), weight_of(10, 24)
+    products = decoding_products(CPU, "int8", exact=[exact])
+    assert torch.equal(products(inputs, exact, drawn(9)), PackedProducts()(inputs, exact, drawn(9)))
+    assert torch.equal(products(inputs, rounded, None), Int8Products()(inputs, rounded, None))
 
 
 # The choice.
