@@ -204,6 +204,8 @@ class Translator:
             precision, workers: as in ``Translator``.
             shortlist: target pieces to consider for each source piece, beside the most frequent; None for all.
         """
+        if shortlist is not None and shortlist < 1:
+            raise InputError(f"shortlist={shortlist} leaves no word; give 1 or more, or null for all words")
         run = run if isinstance(run, Run) else Run(run)
         chosen = pick_device(device)
         source, target = run.tokenizers()

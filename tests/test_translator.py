@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from s2s.memory import keep_freed_memory
 from s2s.model import product
 from s2s.search.beam import BeamSearch
 from s2s.search.sampling import Sampling
+from s2s.text.shortlist import Shortlist
 from s2s.translator import Translator
 
 SENTENCES = [
@@ -443,3 +445,38 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="module 's2s' has no attribute 'Nothing'"):
         s2s.Nothing  # noqa: B018
+
+
+class TestShortlist:
+    """Some words of the target instead of all."""
+
+    def test_words_that_include_all_change_nothing(self, trained, translator):
+        """Log-probabilities of words left out, PAD, UNK and BOS, are missed in the sum of all; to 0.05 per token."""
+        everything = Translator.load(trained, device="cpu", shortlist=100)
+        everything.shortlist = Shortlist(np.arange(4, len(translator.target)), everything.shortlist.partners)
+        for one, other in zip(everything(SENTENCES), translator(SENTENCES), strict=True):
+            assert (one.text, one.target_tokens) == (other.text, other.target_tokens)
+            assert one.token_log_probs == pytest.approx(other.token_log_probs, abs=0.05)
+
+    @pytest.mark.parametrize("precision", ["float32", "int8"])
+    def test_nothing_but_listed_words_is_written_whatever_the_batch(self, trained, precision):
+        few = Translator.load(trained, device="cpu", shortlist=1, precision=precision)
+        few.shortlist = Shortlist(np.array([], dtype=np.int64), few.shortlist.partners)
+        alone, many = (few(SENTENCES, batch_size=size) for size in (1, 64))
+        assert_same_translations(alone, many, tolerance=5e-3)
+        for row, translation in enumerate(many):
+            if row not in BLANK:
+                source = few.source.encode([SENTENCES[row]])[0]
+                written = few.target.encode([translation.text])[0][:-1]
+                assert set(written) <= set(few.shortlist.words(source, 1).tolist())
+
+    def test_a_run_without_one_says_when_it_is_made(self, trained, tmp_path):
+        shutil.copytree(trained.folder, tmp_path / "run")
+        (tmp_path / "run" / "shortlist.npz").unlink()
+        with pytest.raises(InputError, match="has no shortlist.npz; it is made when training ends"):
+            Translator.load(tmp_path / "run", device="cpu", shortlist=5)
+
+    @pytest.mark.parametrize("shortlist", [0, -1])
+    def test_no_words_are_refused(self, trained, shortlist):
+        with pytest.raises(InputError, match=f"shortlist={shortlist} leaves no word; give 1 or more"):
+            Translator.load(trained, device="cpu", shortlist=shortlist)
