@@ -473,7 +473,7 @@ class TestShortlist:
     def test_a_run_without_one_says_when_it_is_made(self, trained, tmp_path):
         shutil.copytree(trained.folder, tmp_path / "run")
         (tmp_path / "run" / "shortlist.npz").unlink()
-        with pytest.raises(InputError, match="has no shortlist.npz; it is made when training ends"):
+        with pytest.raises(InputError, match=r"has no shortlist\.npz; it is made when training ends"):
             Translator.load(tmp_path / "run", device="cpu", shortlist=5)
 
     @pytest.mark.parametrize("shortlist", [0, -1])
