@@ -130,12 +130,23 @@ def _explained(name: str, overrides: list[str]) -> Iterator[None]:
             text for text, one in parsed.items() if one.get_key_element() in groups and not one.is_sweep_override()
         ]
         with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-            known = [*groups, *_keys(hydra.compose(name, chosen))]
+            refused = {parsed[text].get_key_element() for text in chosen if not _composes(name, text)}
+            chosen = [text for text in chosen if parsed[text].get_key_element() not in refused]
+            known = [*(group for group in groups if group not in refused), *_keys(hydra.compose(name, chosen))]
         for key in (one.get_key_element() for one in parsed.values()):
             if key not in known:
                 raise InputError(f"{key} is unknown{_nearest(key, known)}; `--help` lists the options") from None
         advice = "Set the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
         raise InputError(" ".join(str(error).split()).removesuffix(advice).strip()) from None
+
+
+def _composes(name: str, choice: str) -> bool:
+    """Whether a command has the group of a choice."""
+    try:
+        hydra.compose(name, [choice])
+    except HydraException:
+        return False
+    return True
 
 
 def _parsed(override: str) -> Override:
