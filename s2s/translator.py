@@ -17,7 +17,8 @@ from s2s.config import build, explicit_overrides
 from s2s.errors import InputError
 from s2s.model.attention import Memory
 from s2s.model.decoder import DecoderState
-from s2s.model.product import decoding_products, products_by
+from s2s.model.decoding_products import decoding_products
+from s2s.model.product import products_by
 from s2s.model.readout import Words
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, pick_device
@@ -335,7 +336,7 @@ class Translator:
         def step(tokens: Tensor, state: SearchState) -> tuple[Tensor, Tensor, SearchState]:
             result = self.model.step(tokens if ids is None else ids[tokens], state.decoder, state.memory)
             log_probs = self.model.readout.log_probs(self.model.readout.features(result.output), state.words)
-            return log_probs, result.attention, replace(state, decoder=result.state)
+            return log_probs, result.attention, SearchState(result.state, state.memory, state.words)
 
         first = SearchState(*self.model.start(source), words)
         if ids is None:

@@ -13,7 +13,8 @@ import torch
 
 from s2s.errors import InputError
 from s2s.memory import keep_freed_memory
-from s2s.model import product
+from s2s.model.decoding_products import PackedProducts, decoding_products
+from s2s.model.product import has_onednn, plain
 from s2s.search.beam import BeamSearch
 from s2s.search.sampling import Sampling
 from s2s.text.shortlist import Shortlist
@@ -34,7 +35,7 @@ SENTENCES = [
 BLANK = (1, 4)
 
 
-needs_onednn = pytest.mark.skipif(not product._has_onednn(), reason="this torch has no oneDNN product")
+needs_onednn = pytest.mark.skipif(not has_onednn(), reason="this torch has no oneDNN product")
 
 
 def texts(translations):
@@ -232,9 +233,9 @@ def test_packed_products_do_not_change_translations(translator, beam_size):
     packed = translator._products
     found = translator(SENTENCES, n_best=min(3, beam_size), batch_size=3)
     scored = translator.score(SENTENCES, texts(found), batch_size=3)
-    assert isinstance(packed, product.PackedProducts)
+    assert isinstance(packed, PackedProducts)
     assert len(packed._laid_out) > 4
-    translator._products = product.plain
+    translator._products = plain
     assert_same_translations(found, translator(SENTENCES, n_best=min(3, beam_size), batch_size=3))
     assert_same_translations(scored, translator.score(SENTENCES, texts(found), batch_size=3))
 
@@ -266,7 +267,7 @@ def test_workers_do_not_change_translations(translator, workers, batch_size):
     translator.workers = 1
     expected = translator(SENTENCES * 2, n_best=3, batch_size=batch_size)
     translator.workers = workers
-    translator._products = product.decoding_products(translator.device, "float32")
+    translator._products = decoding_products(translator.device, "float32")
     found = translator(SENTENCES * 2, n_best=3, batch_size=batch_size)
     assert [one.source for one in found] == SENTENCES * 2
     assert_same_translations(found, expected)

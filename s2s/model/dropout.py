@@ -19,8 +19,10 @@ def dropout(inputs: Tensor, probability: float, training: bool = True) -> Tensor
     Returns:
         a tensor of the same shape. The draws follow torch's own generator.
     """
-    if inputs.device.type != "cpu" or not training or not 0 < probability < 1:
-        return nn.functional.dropout(inputs, probability, training)
+    if not training:
+        return inputs
+    if inputs.device.type != "cpu" or not 0 < probability < 1:
+        return nn.functional.dropout(inputs, probability)
     per_draw = 64 // BITS
     draws = torch.empty(-(-inputs.numel() // per_draw), dtype=torch.int64).random_(-(2**63), None)
     level = min(round(probability * 2**BITS), 2**BITS - 1)

@@ -8,8 +8,7 @@ Whatever a step multiplies with a weight goes through ``linear``, which is torch
 So a model is written once, without a thought of how its products are taken.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -19,24 +18,20 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.utils.weak import WeakIdKeyDictionary
-
-from s2s.errors import InputError
 
 __all__ = [
     "GatheredProducts",
-    "Int8Products",
     "Linear",
-    "PackedProducts",
     "Product",
-    "decoding_products",
+    "has_onednn",
     "linear",
     "multiply",
+    "onednn",
+    "plain",
     "products_by",
     "training_products",
 ]
 
-ROWS_TO_PACK_FOR = 64
 GATHERED_ROWS = 1024  # enough for a product at full speed, and few enough to stay in the processor's cache
 
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -88,26 +83,6 @@ def products_by(product: Product) -> Iterator[None]:
 def training_products(device: torch.device) -> Product:
     """The way to take the products of a training step on a device; of one step, as it keeps what it met."""
     return GatheredProducts() if device.type == "cpu" else plain
-
-
-def decoding_products(device: torch.device, precision: str, *, exact: Iterable[nn.Parameter] = ()) -> Product:
-    """The way to take the products of a trained model on a device.
-
-    Args:
-        device: where to compute.
-        precision: ``float32``, or ``int8`` for weights and inputs of 8 bits, on a CPU.
-        exact: weights that stay in float32 all the same.
-
-    Raises:
-        InputError: a precision that is unknown, or that the device has not got.
-    """
-    if precision not in ("float32", "int8"):
-        raise InputError(f"precision={precision} is unknown; expected float32 or int8")
-    if precision == "float32":
-        return PackedProducts() if device.type == "cpu" else plain
-    if device.type != "cpu" or not _has_onednn():
-        raise InputError(f"precision=int8 needs a CPU and a torch with oneDNN, got {device}; use precision=float32")
-    return Int8Products(exact)
 
 
 class GatheredProducts:
@@ -230,104 +205,18 @@ class _Product(torch.autograd.Function):
         return multiply(gradient, weight.t()).view(*shape[:-1], weight.shape[1]), None, None
 
 
-class _LaidOutProducts(ABC):
-    """Products, without gradients, with parameters that are laid out for them once, and again when they change."""
-
-    def __init__(self) -> None:
-        self._laid_out: MutableMapping[Tensor, tuple[int, Any]] = WeakIdKeyDictionary()
-
-    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """As ``linear``."""
-        laid_out = isinstance(weight, nn.Parameter) and inputs.dtype == torch.float32 and inputs.numel() > 0
-        if not (laid_out and _has_onednn()):
-            return plain(inputs, weight, bias)
-        current = 0 if weight.is_inference() else weight._version
-        version, layout = self._laid_out.get(weight, (-1, None))
-        if version != current:
-            layout = self.lay_out(weight)
-            self._laid_out[weight] = current, layout
-        if inputs.dim() == 2:
-            return self.product(inputs, layout, bias)
-        return self.product(inputs.reshape(-1, inputs.shape[-1]), layout, bias).view(*inputs.shape[:-1], len(weight))
-
-    @abstractmethod
-    def lay_out(self, weight: Tensor) -> Any:
-        """Make of a weight (O, I) what ``product`` reads."""
-
-    @abstractmethod
-    def product(self, inputs: Tensor, layout: Any, bias: Tensor | None) -> Tensor:
-        """Multiply: (N, I) -> (N, O)."""
-
-
-class PackedProducts(_LaidOutProducts):
-    """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time."""
-
-    def lay_out(self, weight: Tensor) -> Tensor:
-        """The weight in blocks."""
-        return _packed(weight)
-
-    def product(self, inputs: Tensor, layout: Tensor, bias: Tensor | None) -> Tensor:
-        """The product that ``multiply`` takes."""
-        return _onednn(inputs, layout, bias)
-
-
-class Int8Products(_LaidOutProducts):
-    """Products of small whole numbers: each row of the weight and each row of the inputs has a scale of its own.
-
-    ``x ≈ r q / 63`` with r the greatest absolute value of the row and q whole numbers from -63 to 63, and so for the
-    weight with 127. The products are summed exactly, also by processors that sum pairs of them in 16 bits; what is lost
-    is the rounding to q. A row's result does not depend on the other rows.
-
-    Args:
-        exact: weights whose products are taken in float32.
-    """
-
-    def __init__(self, exact: Iterable[nn.Parameter] = ()) -> None:
-        super().__init__()
-        self._exact = {id(weight) for weight in exact}
-
-    def lay_out(self, weight: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        """Whole numbers in blocks, the scale of each row, and zeros; an exact weight in blocks."""
-        if id(weight) in self._exact:
-            return _packed(weight)
-        weight = weight.detach().contiguous()
-        scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
-        whole = (weight / scale[:, None]).round_().to(torch.int8)
-        blocks = torch.ops.onednn.qlinear_prepack(whole, [ROWS_TO_PACK_FOR, weight.shape[1]])
-        return blocks, scale, torch.zeros(len(scale), dtype=torch.int64)
-
-    def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, Tensor, Tensor], bias: Tensor | None) -> Tensor:
-        """Round, multiply, and scale back. oneDNN wants inputs from 0 up, so 64 stands for zero."""
-        if isinstance(layout, Tensor):
-            return _onednn(inputs, layout, bias)
-        blocks, scale, zeros = layout
-        greatest = inputs.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30)
-        whole = (inputs * (63 / greatest)).round_().add_(64).to(torch.uint8)
-        product: Tensor = torch.ops.onednn.qlinear_pointwise(
-            whole, 1 / 63, 64, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
-        )
-        product.mul_(greatest)
-        return product if bias is None else product.add_(bias)
-
-
-def _packed(weight: Tensor) -> Tensor:
-    """A weight in the blocks in which oneDNN reads it."""
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), ROWS_TO_PACK_FOR)
-    return packed
-
-
 def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``inputs @ weight.T + bias`` without a gradient, by the faster library: (N, I), (O, I), (O,) -> (N, O).
 
     torch takes float32 products on a CPU by MKL, which uses half of what an AMD processor can do, and gives oneDNN's
     to compiled models alone. The operation is private, so it is checked once, and MKL serves where it is missing.
     """
-    if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and inputs.numel() and _has_onednn():
-        return _onednn(inputs, weight, bias)
+    if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and inputs.numel() and has_onednn():
+        return onednn(inputs, weight, bias)
     return functional.linear(inputs, weight, bias)
 
 
-def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The product by torch's private operation."""
     if bias is not None:
         bias = bias.contiguous()  # the operation reads it as if it were
@@ -336,11 +225,11 @@ def _onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 @cache
-def _has_onednn() -> bool:
+def has_onednn() -> bool:
     """Whether torch's private oneDNN product is there and right."""
     inputs, weight, bias = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(3, 4).t(), torch.ones(4)
     try:
-        product = _onednn(inputs, weight, bias)
+        product = onednn(inputs, weight, bias)
     except (AttributeError, NotImplementedError, RuntimeError):
         return False
     return torch.equal(product, inputs @ weight.t() + bias)

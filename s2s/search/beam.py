@@ -182,12 +182,12 @@ class _Board:
     def _candidates(self, log_probs: Tensor) -> _Candidates:
         """The best 2K continuations of every sentence, so that K can go on: (B, R, V) -> (B, C), C = 2K or all."""
         best, places = self._best(log_probs, torch.from_numpy(self.live).to(log_probs), 2 * self.search.beam_size)
-        check_numbers(best, self.length)
         token_log_probs = log_probs.flatten(1).gather(1, places).cpu().double().numpy()
-        where = places.cpu().numpy()
+        where, sums = places.cpu().numpy(), best.cpu().numpy()
+        check_numbers(sums, self.length)
         parents, tokens = where // log_probs.shape[2], where % log_probs.shape[2]
         totals = self.live[np.arange(len(parents))[:, None], parents] + token_log_probs
-        totals[np.isneginf(best.cpu().numpy())] = -np.inf
+        totals[sums == -np.inf] = -np.inf
         missing = ((0, 0), (0, max(0, self.search.beam_size - where.shape[1])))
         if missing[1][1]:
             parents, tokens = np.pad(parents, missing), np.pad(tokens, missing, constant_values=self.eos)
@@ -235,7 +235,7 @@ class _Board:
         """Which sentences nothing alive can change any more: (B,)."""
         best, worst_kept = alive.log_probs.max(axis=1), self.ranking.worst[self.sentences]
         bound = score_bound(best, self.length + 1, self.maximum[self.sentences], self.search.length_penalty)
-        done: NDArray[np.bool_] = np.isneginf(best) | (bound <= worst_kept)
+        done: NDArray[np.bool_] = (best == -np.inf) | (bound <= worst_kept)
         if self.search.beam_size == 1:
             done |= np.isfinite(worst_kept)
         return done

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -41,17 +42,19 @@ def best_of_blocks(log_probs: Tensor, live: Tensor, count: int, *, forbidden: Se
     """
     rows, vocabulary = log_probs.shape[1:]
     blocks = -(-vocabulary // BLOCK)
-    if blocks * rows <= count + 1:
+    barred_blocks = sorted({token // BLOCK for token in forbidden})
+    sought = count + 1 + rows * len(barred_blocks)
+    if sought >= blocks * rows:
         return _best_of_all(log_probs, live, count, forbidden)
-    allowed = _allowed(vocabulary, tuple(forbidden), log_probs.device)
-    maxima = _block_maxima(log_probs, allowed, sorted({token // BLOCK for token in forbidden}))
-    _, best = (maxima + live[:, :, None]).flatten(1).topk(count + 1)
-    row, block = best // blocks, best % blocks
-    tokens = (block * BLOCK)[:, :, None] + torch.arange(BLOCK, device=best.device)
-    places = (row * vocabulary)[:, :, None] + tokens.clamp(max=vocabulary - 1)
-    found = log_probs.flatten(1).gather(1, places.flatten(1)) + live.gather(1, row).repeat_interleave(BLOCK, dim=1)
-    found = found.masked_fill_(~allowed[tokens].flatten(1), -torch.inf)
-    values, order = found.topk(count + 1)
+    all_places, barred = _blocks(rows, vocabulary, tuple(forbidden), log_probs.device)
+    maxima = _block_maxima(log_probs).add_(live[:, :, None])
+    for block in barred_blocks:
+        maxima[:, :, block] = torch.inf  # some of its tokens may not come, so all of them are looked at
+    _, best = maxima.flatten(1).topk(sought)
+    places = all_places[best]
+    found = log_probs.flatten(1).gather(1, places.flatten(1)).view(places.shape)
+    found = (found + live.gather(1, best // blocks)[:, :, None]).masked_fill_(barred[best], -torch.inf)
+    values, order = found.flatten(1).topk(count + 1)
     tied = _tied(values)
     values, places = values[:, :count], places.flatten(1).gather(1, order[:, :count])
     if len(tied):
@@ -62,32 +65,35 @@ def best_of_blocks(log_probs: Tensor, live: Tensor, count: int, *, forbidden: Se
 def _best_of_all(log_probs: Tensor, live: Tensor, count: int, forbidden: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The same from all scores written out."""
     scores = live[:, :, None] + log_probs
-    scores[:, :, list(forbidden)] = -torch.inf
+    for token in forbidden:
+        scores[:, :, token] = -torch.inf
     return top_candidates(scores.flatten(1), count)
 
 
 def _tied(values: Tensor) -> Tensor:
     """The rows with two equal candidates, whose order is to be looked at: sorted (B, C) -> (rows,)."""
-    equal = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -torch.inf)
-    return equal.any(dim=1).nonzero().flatten()
+    sorted_ = values.cpu().double().numpy()
+    equal = (sorted_[:, 1:] == sorted_[:, :-1]) & (sorted_[:, 1:] > -np.inf)
+    return torch.from_numpy(np.flatnonzero(equal.any(axis=1))).to(values.device)
 
 
-def _block_maxima(log_probs: Tensor, allowed: Tensor, with_forbidden: list[int]) -> Tensor:
-    """The greatest allowed log-probability of each block: (B, R, V) -> (B, R, blocks)."""
+def _block_maxima(log_probs: Tensor) -> Tensor:
+    """The greatest log-probability of each block: (B, R, V) -> (B, R, blocks)."""
     whole = log_probs.shape[2] // BLOCK
     maxima = log_probs[:, :, : whole * BLOCK].view(*log_probs.shape[:2], whole, BLOCK).amax(dim=3)
     if whole * BLOCK < log_probs.shape[2]:
         maxima = torch.cat([maxima, log_probs[:, :, whole * BLOCK :].amax(dim=2, keepdim=True)], dim=2)
-    for block in with_forbidden:
-        part = slice(block * BLOCK, (block + 1) * BLOCK)
-        tokens = log_probs[:, :, part]
-        maxima[:, :, block] = tokens.masked_fill(~allowed[part][: tokens.shape[2]], -torch.inf).amax(dim=2)
     return maxima
 
 
 @lru_cache(maxsize=8)
-def _allowed(vocabulary: int, forbidden: tuple[int, ...], device: torch.device) -> Tensor:
-    """Which tokens may come: the vocabulary and what its last block lacks."""
+def _blocks(rows: int, vocabulary: int, forbidden: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Of every block of every row, the places in the R·V scores of a sentence and whether they are barred.
+
+    Both (R·blocks, BLOCK); where the last block has no token, the place is that of the last one, and barred.
+    """
     tokens = torch.arange(-(-vocabulary // BLOCK) * BLOCK, device=device)
-    allowed: Tensor = ~torch.isin(tokens, torch.tensor(forbidden, dtype=torch.long, device=device))
-    return allowed & (tokens < vocabulary)
+    barred = torch.isin(tokens, torch.tensor(forbidden, dtype=torch.long, device=device)) | (tokens >= vocabulary)
+    first = torch.arange(0, rows * vocabulary, vocabulary, device=device)
+    places = first[:, None] + tokens.clamp(max=vocabulary - 1)
+    return places.view(-1, BLOCK), barred.repeat(rows).view(-1, BLOCK)

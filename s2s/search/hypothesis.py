@@ -149,9 +149,9 @@ def check_request(n_best: int, eos: int, forbidden: Sequence[int]) -> None:
         raise InputError(f"the end-of-sentence id {eos} is forbidden, so nothing could end; take it out of forbidden")
 
 
-def check_numbers(log_probs: Tensor, length: int) -> None:
+def check_numbers(log_probs: NDArray[np.floating[Any]], length: int) -> None:
     """Refuse log-probabilities that cannot be compared."""
-    if log_probs.isnan().any():
+    if np.isnan(log_probs).any():
         raise InputError(
             f"the model gave NaN as a log-probability of token {length}, expected numbers; "
             "its weights are spoilt: take an earlier checkpoint"

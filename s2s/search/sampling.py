@@ -177,7 +177,7 @@ class _Draft:
             values, places = top_candidates(values, self.sampling.top_k or scores.shape[2])
             tokens = places.cpu()
         values = values.cpu().double()
-        check_numbers(values, self.length)
+        check_numbers(values.numpy(), self.length)
         best = values.amax(1, keepdim=True).clamp(min=torch.finfo(torch.float64).min)
         weights = ((values - best) / self.sampling.temperature).exp()
         if self.sampling.top_p < 1:

@@ -51,7 +51,7 @@ LAYOUTS = {
 every_view = pytest.mark.parametrize("view", VIEWS)
 with_and_without_bias = pytest.mark.parametrize("biased", [True, False], ids=["bias", "no bias"])
 every_cell = pytest.mark.parametrize("cell", [*CELLS, GRUCho, GRUDeepTransition], ids=name_of)
-needs_onednn = pytest.mark.skipif(not product_module._has_onednn(), reason="this torch has no oneDNN product")
+needs_onednn = pytest.mark.skipif(not product_module.has_onednn(), reason="this torch has no oneDNN product")
 
 
 def drawn(*shape, dtype=torch.float64, requires_grad=False):
@@ -495,7 +495,7 @@ def test_multiply_goes_to_onednn_in_float32(dtype, calls, monkeypatch):
 
 
 def test_multiply_is_torchs_own_to_the_last_bit_where_onednn_is_missing(monkeypatch):
-    monkeypatch.setattr(product_module, "_has_onednn", lambda: False)
+    monkeypatch.setattr(product_module, "has_onednn", lambda: False)
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", None, raising=False)
     tensors = [drawn(*shape, dtype=torch.float32) for shape in ((5, 3), (4, 3), (4,))]
     assert torch.equal(multiply(*tensors), functional.linear(*tensors))
@@ -507,10 +507,10 @@ def test_onednn_is_missing_where_its_product_raises(error, monkeypatch):
         raise error
 
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", refuse, raising=False)
-    assert not product_module._has_onednn.__wrapped__()
+    assert not product_module.has_onednn.__wrapped__()
 
 
 def test_onednn_is_missing_where_its_product_is_another(monkeypatch):
     wrong = lambda inputs, weight, *_: inputs @ weight.t()  # noqa: E731
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", wrong, raising=False)
-    assert not product_module._has_onednn.__wrapped__()
+    assert not product_module.has_onednn.__wrapped__()

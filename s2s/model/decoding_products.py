@@ -1,0 +1,131 @@
+"""Products with the weights of a trained model, which are laid out for them once.
+
+Made by ``decoding_products`` and put to use by ``product.products_by``.
+"""
+
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from s2s.errors import InputError
+from s2s.model.product import Product, has_onednn, onednn, plain
+
+__all__ = ["Int8Products", "PackedProducts", "decoding_products"]
+
+ROWS_TO_PACK_FOR = 64
+
+
+def decoding_products(device: torch.device, precision: str, *, exact: Iterable[nn.Parameter] = ()) -> Product:
+    """The way to take the products of a trained model on a device.
+
+    Args:
+        device: where to compute.
+        precision: ``float32``, or ``int8`` for weights and inputs of 8 bits, on a CPU.
+        exact: weights that stay in float32 all the same.
+
+    Raises:
+        InputError: a precision that is unknown, or that the device has not got.
+    """
+    if precision not in ("float32", "int8"):
+        raise InputError(f"precision={precision} is unknown; expected float32 or int8")
+    if precision == "float32":
+        return PackedProducts() if device.type == "cpu" else plain
+    if device.type != "cpu" or not has_onednn():
+        raise InputError(f"precision=int8 needs a CPU and a torch with oneDNN, got {device}; use precision=float32")
+    return Int8Products(exact)
+
+
+class _LaidOutProducts(ABC):
+    """Products, without gradients, with parameters that are laid out for them once, and again when they change."""
+
+    def __init__(self) -> None:
+        self._laid_out: dict[int, tuple[weakref.ref[Tensor], int, Any]] = {}
+
+    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """As ``linear``."""
+        layout = self._layout(weight) if inputs.dtype == torch.float32 and inputs.numel() else None
+        if layout is None:
+            return plain(inputs, weight, bias)
+        if inputs.dim() == 2:
+            return self.product(inputs, layout, bias)
+        return self.product(inputs.reshape(-1, inputs.shape[-1]), layout, bias).view(*inputs.shape[:-1], len(weight))
+
+    def _layout(self, weight: Tensor) -> Any:
+        """The weight as it is laid out, for as long as it lives and does not change; None for what is no parameter."""
+        place, version = id(weight), 0 if weight.is_inference() else weight._version
+        known = self._laid_out.get(place)
+        if known is not None and known[0]() is weight and known[1] == version:
+            return known[2]
+        if not isinstance(weight, nn.Parameter) or not has_onednn():
+            return None
+        layout = self.lay_out(weight)
+        self._laid_out[place] = weakref.ref(weight, lambda _: self._laid_out.pop(place, None)), version, layout
+        return layout
+
+    @abstractmethod
+    def lay_out(self, weight: Tensor) -> Any:
+        """Make of a weight (O, I) what ``product`` reads."""
+
+    @abstractmethod
+    def product(self, inputs: Tensor, layout: Any, bias: Tensor | None) -> Tensor:
+        """Multiply: (N, I) -> (N, O)."""
+
+
+class PackedProducts(_LaidOutProducts):
+    """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time."""
+
+    def lay_out(self, weight: Tensor) -> Tensor:
+        """The weight in blocks."""
+        return _packed(weight)
+
+    def product(self, inputs: Tensor, layout: Tensor, bias: Tensor | None) -> Tensor:
+        """The product that ``multiply`` takes."""
+        return onednn(inputs, layout, bias)
+
+
+class Int8Products(_LaidOutProducts):
+    """Products of small whole numbers: each row of the weight and each row of the inputs has a scale of its own.
+
+    ``x ≈ r q / 63`` with r the greatest absolute value of the row and q whole numbers from -63 to 63, and so for the
+    weight with 127. The products are summed exactly, also by processors that sum pairs of them in 16 bits; what is lost
+    is the rounding to q. A row's result does not depend on the other rows.
+
+    Args:
+        exact: weights whose products are taken in float32.
+    """
+
+    def __init__(self, exact: Iterable[nn.Parameter] = ()) -> None:
+        super().__init__()
+        self._exact = {id(weight) for weight in exact}
+
+    def lay_out(self, weight: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
+        """Whole numbers in blocks, the scale of each row, and zeros; an exact weight in blocks."""
+        if id(weight) in self._exact:
+            return _packed(weight)
+        weight = weight.detach().contiguous()
+        scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
+        whole = (weight / scale[:, None]).round_().to(torch.int8)
+        blocks = torch.ops.onednn.qlinear_prepack(whole, [ROWS_TO_PACK_FOR, weight.shape[1]])
+        return blocks, scale, torch.zeros(len(scale), dtype=torch.int64)
+
+    def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, Tensor, Tensor], bias: Tensor | None) -> Tensor:
+        """Round, multiply, and scale back. oneDNN wants inputs from 0 up, so 64 stands for zero."""
+        if isinstance(layout, Tensor):
+            return onednn(inputs, layout, bias)
+        blocks, scale, zeros = layout
+        greatest = torch.linalg.vector_norm(inputs, torch.inf, dim=1, keepdim=True).clamp_(min=1e-30)
+        whole = (inputs * (63 / greatest)).add_(64.5).to(torch.uint8)  # which drops what follows the point
+        product: Tensor = torch.ops.onednn.qlinear_pointwise(
+            whole, 1 / 63, 64, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+        )
+        return product.mul_(greatest) if bias is None else torch.addcmul(bias, product, greatest)
+
+
+def _packed(weight: Tensor) -> Tensor:
+    """A weight in the blocks in which oneDNN reads it."""
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), ROWS_TO_PACK_FOR)
+    return packed
