@@ -1,6 +1,7 @@
 """How the process holds its memory."""
 
 import ctypes
+import os
 
 __all__ = ["keep_freed_memory"]
 
@@ -22,3 +23,4 @@ def keep_freed_memory() -> None:
     mallopt(M_MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
     mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
     mallopt(M_TOP_PAD, 1 << 26)
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

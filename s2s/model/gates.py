@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import linear, multiply
+from s2s.model.product import linear, multiply, weight_gradient
 
 __all__ = ["GRU_GATES", "LSTM_GATES", "RELU_GATE", "TANH_GATE", "Gates", "gates_serve", "scan", "update"]
 
@@ -224,7 +224,7 @@ class _Scan(torch.autograd.Function):
                 of_state = tuple(part.add_(rest) for part, rest in zip(of_state, skipped, strict=True))
         before = torch.cat([first[None], outputs[:-1]]).flatten(0, 1)
         of_sums = of_sums.flatten(0, 1)
-        of_weight = multiply(of_sums.t(), before.t())
+        of_weight = weight_gradient(before, of_sums)
         return None, None, of_input, of_weight, of_sums.sum(dim=0), *of_state
 
 

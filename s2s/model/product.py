@@ -30,6 +30,7 @@ __all__ = [
     "plain",
     "products_by",
     "training_products",
+    "weight_gradient",
 ]
 
 GATHERED_ROWS = 1024  # enough for a product at full speed, and few enough to stay in the processor's cache
@@ -143,7 +144,7 @@ class _Operand:
         if self.weight.dim() == 3:
             of_weight = gradients.transpose(1, 2) @ inputs
         else:
-            of_weight = multiply(gradients.t(), inputs.t())
+            of_weight = weight_gradient(inputs, gradients)
         if self._sums is None:
             self._sums = of_weight, of_bias
         else:
@@ -214,6 +215,16 @@ def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and inputs.numel() and has_onednn():
         return onednn(inputs, weight, bias)
     return functional.linear(inputs, weight, bias)
+
+
+def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
+    """The gradient of W from those of the products with it, ``Σ_n g_n x_nᵀ``: x (N, I), g (N, O) -> (O, I).
+
+    oneDNN copies its first operand where that is turned round, so the narrower one comes first.
+    """
+    if gradients.shape[1] > inputs.shape[1]:
+        return multiply(inputs.t(), gradients.t()).t()
+    return multiply(gradients.t(), inputs.t())
 
 
 def onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import multiply
+from s2s.model.product import multiply, weight_gradient
 
 __all__ = ["coverage_loss", "smoothed_cross_entropy"]
 
@@ -93,7 +93,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
                 # Where e holds e_y - (1 - ε) s, the products below hold all but the share of ε / V.
                 exponentials.scatter_add_(1, answers[:, None], ((smoothing - 1) * sums).to(features.dtype)[:, None])
                 torch.mul(multiply(exponentials, matrix.t()), scale[:, None], out=of_features[rows])
-                part = multiply(exponentials.t(), (chunk * scale[:, None]).t())
+                part = weight_gradient(chunk * scale[:, None], exponentials)
                 of_weight = of_weight.add_(part) if start else part
                 of_bias += exponentials.t() @ scale
         if needs_gradient and smoothing:
