@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -410,7 +411,7 @@ class TestMemory:
         keep_freed_memory()
 
     def test_glibc_is_told_three_things(self, monkeypatch):
-        """By the numbers of its malloc.h: not to map blocks, not to trim the top and to ask for much at once."""
+        """By the numbers of its malloc.h: to map large blocks, not to trim the top and to ask for much at once."""
         told = {}
 
         class Library:
@@ -419,7 +420,14 @@ class TestMemory:
 
         monkeypatch.setattr(ctypes, "CDLL", lambda name: Library())
         keep_freed_memory()
-        assert told == {-3: 32 << 20, -1: 2**31 - 1, -2: 64 << 20}
+        assert told == {-3: 8 << 20, -1: 2**31 - 1, -2: 64 << 20}
+
+    def test_what_a_user_has_set_stays(self, monkeypatch):
+        monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+        monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+        keep_freed_memory()
+        assert os.environ["THP_MEM_ALLOC_ENABLE"] == "1"
+        assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
 
     @pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
     def test_where_there_is_no_mallopt_nothing_happens(self, error, monkeypatch):

@@ -141,10 +141,7 @@ class _Operand:
         inputs, gradients = _joined(self._inputs), _joined(self._gradients)
         self._inputs, self._gradients = [], []
         of_bias = None if self.bias is None else gradients.sum(dim=0)
-        if self.weight.dim() == 3:
-            of_weight = gradients.transpose(1, 2) @ inputs
-        else:
-            of_weight = weight_gradient(inputs, gradients)
+        of_weight = weight_gradient(inputs, gradients)
         if self._sums is None:
             self._sums = of_weight, of_bias
         else:
@@ -220,8 +217,11 @@ def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of W from those of the products with it, ``Σ_n g_n x_nᵀ``: x (N, I), g (N, O) -> (O, I).
 
-    oneDNN copies its first operand where that is turned round, so the narrower one comes first.
+    Of every sentence's own: (B, N, I), (B, N, O) -> (B, O, I). oneDNN copies its first operand where that is turned
+    round, so the narrower one comes first.
     """
+    if inputs.dim() == 3:
+        return gradients.transpose(1, 2) @ inputs
     if gradients.shape[1] > inputs.shape[1]:
         return multiply(inputs.t(), gradients.t()).t()
     return multiply(gradients.t(), inputs.t())

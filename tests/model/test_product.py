@@ -514,3 +514,12 @@ def test_onednn_is_missing_where_its_product_is_another(monkeypatch):
     wrong = lambda inputs, weight, *_: inputs @ weight.t()  # noqa: E731
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", wrong, raising=False)
     assert not product_module.has_onednn.__wrapped__()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("width", "outputs"), [(24, 9), (9, 24), (7, 7), (24, 1), (1, 24)])
+def test_the_gradient_of_a_weight_is_the_sum_over_rows_whichever_factor_is_narrower(width, outputs, dtype):
+    random = torch.Generator().manual_seed(0)
+    inputs, gradients = (torch.randn(50, size, generator=random, dtype=dtype) for size in (width, outputs))
+    expected = torch.einsum("no,ni->oi", gradients, inputs)
+    torch.testing.assert_close(product_module.weight_gradient(inputs, gradients), expected)
