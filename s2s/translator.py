@@ -331,35 +331,38 @@ class Translator:
 
     def _search_batch(self, source: Sequences, rows: Sequence[int], n_best: int) -> list[list[Hypothesis]]:
         """Search translations of sources, their products taken as the block around says."""
-        words = self._words(source) if self.shortlist else None
+        ids, words = self._words(source) if self.shortlist else (None, None)
 
         def step(tokens: Tensor, state: SearchState) -> tuple[Tensor, Tensor, SearchState]:
-            words = state.words
-            result = self.model.step(
-                tokens if words is None else words.in_vocabulary(tokens), state.decoder, state.memory
-            )
+            result = self.model.step(tokens if ids is None else ids[tokens], state.decoder, state.memory)
             log_probs = self.model.readout.log_probs(self.model.readout.features(result.output), state.words)
             return log_probs, result.attention, SearchState(result.state, state.memory, state.words)
 
         first = SearchState(*self.model.start(source), words)
-        if words is None:
+        if ids is None:
             special: dict[str, Any] = {"bos": BOS, "eos": EOS, "forbidden": (PAD, UNK, BOS)}
             return self.search(step, first, source.lengths, n_best=n_best, rows=rows, **special)
         special = {"bos": 0, "eos": 1, "forbidden": (0,)}
         found = self.search(step, first, source.lengths, n_best=n_best, rows=rows, **special)
         return [
-            [replace(one, tokens=tuple(own[list(one.tokens)].tolist())) for one in hypotheses]
-            for own, hypotheses in zip(words.ids.cpu(), found, strict=True)
+            [replace(one, tokens=tuple(ids[list(one.tokens)].tolist())) for one in hypotheses] for hypotheses in found
         ]
 
-    def _words(self, source: Sequences) -> Words:
-        """The words that each sentence may use, BOS and EOS first."""
+    def _words(self, source: Sequences) -> tuple[Tensor, Words]:
+        """The ids of the words that any sentence may use, BOS and EOS first, and their part of the readout."""
         assert self.shortlist is not None
-        lists = []
-        for sentence, length in zip(source.ids.cpu().numpy(), source.lengths.tolist(), strict=True):
-            listed = np.setdiff1d(self.shortlist.words(sentence[:length], self.partners), (PAD, UNK, BOS, EOS))
-            lists.append(np.concatenate([[BOS, EOS], listed]))
-        return self.model.readout.words(collate(lists).ids.to(self.device))
+        lists = [
+            np.setdiff1d(self.shortlist.words(sentence[:length], self.partners), (PAD, UNK, BOS, EOS))
+            for sentence, length in zip(source.ids.cpu().numpy(), source.lengths.tolist(), strict=True)
+        ]
+        union = np.unique(np.concatenate(lists))
+        allowed = np.zeros((len(lists), len(union) + 2), dtype=bool)
+        allowed[:, :2] = True
+        for row, listed in enumerate(lists):
+            allowed[row, 2 + np.searchsorted(union, listed)] = True
+        ids = torch.from_numpy(np.concatenate([[BOS, EOS], union])).to(self.device)
+        mask = torch.from_numpy(allowed).to(self.device) if len(lists) > 1 else None
+        return ids, self.model.readout.words(ids, mask)
 
     def _translation(self, source: str, hypotheses: Sequence[Hypothesis]) -> Translation:
         """Give hypotheses their text and labels; the first carries the others."""

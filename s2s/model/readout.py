@@ -1,54 +1,31 @@
 """Readouts: from a decoder's output to the scores of the vocabulary."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from s2s.model.dropout import Dropout
 from s2s.model.product import Linear, linear
-from s2s.text.tokenizer import PAD
 
 __all__ = ["LinearReadout", "MaxoutReadout", "Readout", "TanhReadout", "Words"]
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words that each sentence may use: U of them, or fewer and padding.
+    """Some words of the vocabulary, U of them: their ``weight`` (U, R) and ``bias`` (U,).
 
-    Args:
-        ids: their numbers in the vocabulary, (B, U).
-        weight: their rows of the readout, (B', U, R), of all sentences that there were at first, as it is large.
-        bias: (B, U), -inf on padding.
-        places: where in ``weight`` the sentences are, (B,).
+    ``allowed`` (B, U) says which of them each sentence may use, None that all may.
     """
 
-    ids: Tensor
     weight: Tensor
     bias: Tensor
-    places: Tensor
+    allowed: Tensor | None
 
     def select(self, sentences: Tensor) -> "Words":
         """The same for these sentences alone."""
-        ids, bias, places = self.ids[sentences], self.bias[sentences], self.places[sentences]
-        if 2 * len(places) > len(self.weight):
-            return Words(ids, self.weight, bias, places)
-        return Words(ids, self.weight[places], bias, torch.arange(len(places), device=places.device))
-
-    def in_vocabulary(self, tokens: Tensor) -> Tensor:
-        """Numbers among a sentence's words -> numbers in the vocabulary: (N,) with N = B·K -> (N,)."""
-        return self.ids.gather(1, tokens.view(len(self.ids), -1)).flatten()
-
-    def scores(self, features: Tensor) -> Tensor:
-        """``W f + b``: (N, R) with N = B·K -> (N, U)."""
-        queries = features.view(len(self.ids), -1, features.shape[1])
-        if len(self.places) == len(self.weight):
-            products = linear(queries, self.weight)
-        else:
-            spread = queries.new_zeros(len(self.weight), *queries.shape[1:]).index_copy_(0, self.places, queries)
-            products = linear(spread, self.weight)[self.places]
-        return (products + self.bias[:, None]).flatten(0, 1)
+        return self if self.allowed is None else replace(self, allowed=self.allowed[sentences])
 
 
 class Readout(nn.Module, ABC):
@@ -89,18 +66,20 @@ class Readout(nn.Module, ABC):
         features: Tensor = self.dropout(self.project(output))
         return features
 
-    def words(self, ids: Tensor) -> Words:
-        """Take some words of each sentence out of the vocabulary: ids (B, U), PAD where a sentence has fewer."""
-        bias = self.bias[ids].masked_fill_(ids == PAD, -torch.inf)
-        return Words(ids, self.weight.detach()[ids], bias, torch.arange(len(ids), device=ids.device))
+    def words(self, ids: Tensor, allowed: Tensor | None) -> Words:
+        """Take some words out of the vocabulary: ids (U,), allowed (B, U)."""
+        return Words(nn.Parameter(self.weight[ids], requires_grad=False), self.bias[ids], allowed)
 
     def log_probs(self, features: Tensor, words: Words | None = None) -> Tensor:
         """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V).
 
-        Of each sentence's words alone: (N, R) with N = B·K -> (N, U), as if there were no others.
+        Of some words alone: (N, R) with N = B·K -> (N, U), as if there were no others.
         """
-        scores = linear(features, self.weight, self.bias) if words is None else words.scores(features)
-        return scores.to(torch.promote_types(scores.dtype, torch.float32)).log_softmax(dim=-1)
+        scores = linear(features, self.weight if words is None else words.weight, (words or self).bias)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        if words is not None and words.allowed is not None:
+            scores.view(len(words.allowed), -1, scores.shape[-1]).masked_fill_(~words.allowed[:, None], -torch.inf)
+        return scores.log_softmax(dim=-1)
 
 
 class LinearReadout(Readout):

@@ -10,7 +10,7 @@ from s2s.model.product import multiply, weight_gradient
 
 __all__ = ["coverage_loss", "smoothed_cross_entropy"]
 
-CHUNK_ROWS = 256
+CHUNK_ROWS = 512
 
 
 def coverage_loss(attention: Tensor, mask: Tensor) -> Tensor:
