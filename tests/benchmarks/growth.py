@@ -14,12 +14,13 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from s2s.report.picture import INK, save_picture
 
 TIMES = (1, 10, 100)
 SENTENCES_ON_A_LINE = (1, 2, 4, 8, 16)
-LINES = 256
+LINES = 128
 COLOURS = ("#0072b2", "#d55e00")
 SPEED, MEMORY = "target tokens/s", "peak resident memory in MB"
 
@@ -36,7 +37,7 @@ def main(corpus: Path, run: Path, folder: Path, picture: Path) -> None:
     for number in SENTENCES_ON_A_LINE:
         joined = [" ".join(sentences[i : i + number]) for i in range(0, len(sentences) - number + 1, number)]
         lines = (joined * number)[:LINES]
-        lengths[number] = translated(lines, run, folder / f"lengths{number}", 5, ["bench.beams=[5]"])
+        lengths[number] = translated(lines, run, folder / f"lengths{number}", 5, ["bench.beams=[5]", "bench.repeats=3"])
     pairs = sum(1 for _ in (corpus / "train.jsonl").open(encoding="utf-8"))
     draw(
         {pairs * times: measured for times, measured in training.items()},
@@ -52,7 +53,9 @@ def trained(corpus: Path, folder: Path, times: int) -> dict[str, float]:
     data.mkdir(exist_ok=True)
     for split in ("train", "val", "test"):
         text = (corpus / f"{split}.jsonl").read_text(encoding="utf-8")
-        (data / f"{split}.jsonl").write_text(text * (times if split == "train" else 1), encoding="utf-8")
+        with (data / f"{split}.jsonl").open("w", encoding="utf-8") as file:
+            for _ in range(times if split == "train" else 1):
+                file.write(text)
     options = ["task=train", "data=multi30k", f"data.path={data}", "training.batch_tokens=4096", "bench.repeats=3"]
     return measured(data.with_suffix(".json"), options)
 
@@ -112,6 +115,8 @@ def points(axes, values: dict[float, float], title: str, slope: int, *, label: s
     axes.set_xlabel(title, color=INK, fontsize=9)
     low, high = min([*axes.get_ylim(), *ys]), max([*axes.get_ylim(), *ys])
     axes.set_ylim(min(low, 10**-0.5 * ys[0]), max(high, 10**0.5 * ys[0]))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(color="#e5e5e5", linewidth=0.6, which="major")
     axes.spines[["top", "right"]].set_visible(False)
     for x, y in zip(xs, ys, strict=True):
