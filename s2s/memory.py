@@ -9,7 +9,7 @@ __all__ = ["keep_freed_memory"]
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 # What libraries read when they first need it: torch puts blocks of 2 MB and more on huge pages, and oneDNN keeps the
 # code of so many products, each of which is written for one shape (1,024 take 300 MB of a training run).
-SETTINGS = {"THP_MEM_ALLOC_ENABLE": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+SETTINGS = {"THP_MEM_ALLOC_ENABLE": "1", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32"}
 
 
 def keep_freed_memory() -> None:

@@ -96,6 +96,8 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
                 part = weight_gradient(chunk * scale[:, None], exponentials)
                 of_weight = of_weight.add_(part) if start else part
                 of_bias += exponentials.t() @ scale
+                del part
+            del scores, exponentials  # else they stay until the next chunk has its own
         if needs_gradient and smoothing:
             of_features -= uniform * total
             of_weight -= uniform * features.sum(dim=0)
