@@ -21,6 +21,8 @@ from s2s.model.decoding_products import decoding_products
 from s2s.model.product import products_by
 from s2s.model.readout import Words
 from s2s.model.seq2seq import Seq2Seq
+from s2s.report.sheet import View
+from s2s.report.words import merge_pieces
 from s2s.run import Run, pick_device
 from s2s.search.hypothesis import Hypothesis, Step
 from s2s.text.batching import Batch, ParallelIds, SentenceIds, Sequences, collate, plan_batches
@@ -85,6 +87,14 @@ class Translation:
         fields["attention"] = [[round(float(weight), 6) for weight in row] for row in self.attention]
         fields["alternatives"] = [one.as_dict() for one in self.alternatives]
         return fields
+
+    def pieces(self) -> View:
+        """Attention between pieces."""
+        return View(self.source_tokens, self.target_tokens, self.attention, self.token_log_probs)
+
+    def words(self) -> View:
+        """Attention between words."""
+        return merge_pieces(self.pieces())
 
     def draw(self, path: str | Path) -> str:
         """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what to install if glyphs are missing.

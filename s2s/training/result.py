@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from s2s.model.cost import count_parameters, multiply_adds
-from s2s.report.alignment import alignment_error_rate, hard_links, merge_pieces, read_links
+from s2s.report.alignment import alignment_error_rate, hard_links, read_links
 from s2s.report.metrics import Score, bleu, chrf
 from s2s.run import Run
 from s2s.translator import Translator, tell_progress
@@ -74,8 +74,7 @@ def alignment_score(
     forced = translator.score(sources, targets)
     if not any(one.attention.size for one in forced):
         return None
-    merged = [merge_pieces(one.attention, one.source_tokens, one.target_tokens) for one in forced]
-    result = alignment_error_rate((hard_links(one) for one in merged), (read_links(line) for line in gold))
+    result = alignment_error_rate((hard_links(one.words()) for one in forced), (read_links(line) for line in gold))
     signature = f"precision:{100 * result.precision:.1f}|recall:{100 * result.recall:.1f}|sentences:{len(forced)}|words"
     return Score("AER", 100 * result.error_rate, signature)
 

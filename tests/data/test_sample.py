@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from s2s.report.alignment import words
+from s2s.report.words import words
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 SIZES = {"train": 20_000, "valid": 1_000, "test": 1_000, "test_unseen": 1_000}

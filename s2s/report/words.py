@@ -1,0 +1,92 @@
+"""From attention between pieces to attention between words."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s2s.errors import InputError
+from s2s.report.sheet import View
+
+__all__ = ["EOS_PIECE", "WORD", "merge_pieces", "words"]
+
+BLANK = "▁"
+EOS_PIECE = "</s>"
+WORD = re.compile(
+    r"[\u3400-\u9fff\uf900-\ufaff]"
+    r"|[^\W\u3400-\u9fff\uf900-\ufaff]+(?:['’-][^\W\u3400-\u9fff\uf900-\ufaff]+)*"
+    r"|[^\w\s]"
+)
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Find the words of a text as spans ``(start, end)`` of characters.
+
+    Every Chinese character is a word, and so is every punctuation mark; letters and digits joined by an apostrophe or
+    a hyphen are one.
+    """
+    return [match.span() for match in WORD.finditer(text)]
+
+
+def merge_pieces(pieces: View) -> View:
+    """Bring attention between pieces to attention between words: (T, S) -> (T', S').
+
+    Source pieces are summed into their word, target pieces are averaged: Koehn & Knowles (2017), section 3.5. A source
+    piece that covers several words gives each the share of its characters; a target piece that covers several counts
+    for each of them. Rows keep summing to one. Log-probabilities of target pieces are summed into their words, shared
+    out like source pieces, so that their sum stays what it was.
+
+    Args:
+        pieces: in whose labels ``▁`` stands for a blank; a last ``</s>`` stays a word of its own.
+
+    Raises:
+        InputError: there is no word on one side.
+    """
+    source, source_cover = _cover(pieces.source, "source")
+    target, target_cover = _cover(pieces.target, "target")
+    share = source_cover / source_cover.sum(axis=1, keepdims=True)
+    touched = (target_cover > 0).astype(np.float64)
+    mean = touched / touched.sum(axis=0)
+    of_words = np.array(pieces.log_probs) @ (target_cover / target_cover.sum(axis=1, keepdims=True))
+
+    def merged(matrix: NDArray[Any]) -> NDArray[np.float64]:
+        between: NDArray[np.float64] = mean.T @ matrix.astype(np.float64) @ share
+        return between
+
+    return View(
+        source=tuple(source),
+        target=tuple(target),
+        weights=merged(pieces.weights),
+        log_probs=tuple(of_words.tolist()),
+        parts={name: merged(matrix) for name, matrix in pieces.parts.items()},
+    )
+
+
+def _cover(tokens: Sequence[str], side: str) -> tuple[list[str], NDArray[np.float64]]:
+    """Count the characters each piece gives each word: P pieces -> (words, (P, W)).
+
+    A piece of nothing but blanks goes whole to the word after it, or to the last word. No row and no column is empty.
+    """
+    has_eos = bool(tokens) and tokens[-1] == EOS_PIECE
+    pieces = [token.replace(BLANK, " ") for token in (tokens[:-1] if has_eos else tokens)]
+    text = "".join(pieces)
+    spans = words(text)
+    found = [text[start:end] for start, end in spans] + [EOS_PIECE] * has_eos
+    if not found:
+        raise InputError(
+            f"no word in the {side} pieces {list(tokens)}, expected at least one; leave out empty sentences"
+        )
+    cover = np.zeros((len(tokens), len(found)))
+    end = 0
+    for index, piece in enumerate(pieces):
+        start, end = end, end + len(piece)
+        for word, (word_start, word_end) in enumerate(spans):
+            cover[index, word] = max(0, min(end, word_end) - max(start, word_start))
+        if not cover[index].any():
+            following = sum(word_end <= start for _, word_end in spans)
+            cover[index, min(following, len(found) - 1)] = 1
+    if has_eos:
+        cover[-1, -1] = 1
+    return found, cover
