@@ -35,15 +35,18 @@ class Memory:
     """What attention may look at: ``values`` (B, S, D), ``keys`` (B, S, A), ``mask`` (B, S), true on real tokens.
 
     It holds sentences, not rows: the K rows of a beam and the T positions of a target are queries on one memory.
+    ``visible`` (B, S) is true on the real tokens that somebody leaves in sight; None leaves all of them.
     """
 
     values: Tensor
     keys: Tensor
     mask: Tensor
+    visible: Tensor | None = None
 
     def select(self, sentences: Tensor) -> "Memory":
         """Keep these sentences alone."""
-        return Memory(self.values[sentences], self.keys[sentences], self.mask[sentences])
+        visible = None if self.visible is None else self.visible[sentences]
+        return Memory(self.values[sentences], self.keys[sentences], self.mask[sentences], visible)
 
 
 class Attention(nn.Module, ABC):
@@ -99,21 +102,37 @@ class Attention(nn.Module, ABC):
             context (N, D), the sum of the values by weight; weights (N, S): float32 or wider, one in sum over real
             tokens and exactly zero on padding and outside the window; attended (N, P, S), for the next position.
         """
+        queries, past = self._by_sentence(query, memory, attended)
+        context, weights = self.read(self._weights(queries, memory, past), memory.values)
+        weights = weights.reshape(-1, weights.shape[-1])
+        if self.needs_past:
+            attended = torch.stack([weights, attended[:, 1] + weights], dim=1)
+        return context.reshape(-1, context.shape[-1]), weights, attended
+
+    def parts(self, query: Tensor, memory: Memory, attended: Tensor) -> dict[str, Tensor]:
+        """What goes into the weights that ``forward`` shows, by name, (N, S) each; empty where there is nothing more.
+
+        ``window`` is the factor of every position before the weights are made one in sum, 0 outside the window.
+        """
+        queries, past = self._by_sentence(query, memory, attended)
+        bias = self.window(queries, memory.mask, past)
+        return {} if bias is None else {"window": bias.exp().masked_fill(~memory.mask[:, None], 0).flatten(0, 1)}
+
+    def _by_sentence(self, query: Tensor, memory: Memory, attended: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries (N, H) and attended (N, P, S) -> (B, Q, H) and (B, Q, P, S)."""
         sentences, positions = memory.mask.shape
         queries = query.view(sentences, -1, query.shape[-1])
-        past = attended.view(sentences, queries.shape[1], attended.shape[1], positions)
+        return queries, attended.view(sentences, queries.shape[1], attended.shape[1], positions)
+
+    def _weights(self, queries: Tensor, memory: Memory, past: Tensor) -> Tensor:
+        """The weights that ``read`` sums by, float32 or wider: (B, Q, H), memory, (B, Q, P, S) -> (…, B, Q, S)."""
         energy = self.energy(queries, memory, past)
         energy = energy.to(torch.promote_types(energy.dtype, torch.float32))
         bias = self.window(queries, memory.mask, past)
         if bias is not None:
             energy = energy + bias
-        context, weights = self.read(
-            energy.masked_fill(~memory.mask[:, None], -torch.inf).softmax(dim=-1), memory.values
-        )
-        weights = weights.reshape(-1, positions)
-        if self.needs_past:
-            attended = torch.stack([weights, attended[:, 1] + weights], dim=1)
-        return context.reshape(-1, context.shape[-1]), weights, attended
+        seen = memory.mask if memory.visible is None else memory.mask & memory.visible
+        return energy.masked_fill(~seen[:, None], -torch.inf).softmax(dim=-1)
 
 
 class NoAttention(Attention):

@@ -68,11 +68,13 @@ class RNNReference(Recurrent):
             raise InputError(f"nonlinearity={nonlinearity} is unknown; give tanh or relu")
         self.nonlinearity = nonlinearity
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         sums = linear(inputs, weight_ih, bias_ih) + linear(hidden, weight_hh, bias_hh)
-        return (NONLINEARITIES[self.nonlinearity](sums),)
+        return {"hidden": NONLINEARITIES[self.nonlinearity](sums)}
 
 
 class LSTMReference(Recurrent):
@@ -95,15 +97,17 @@ class LSTMReference(Recurrent):
     state_parts = 2
     gates = 4
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         _, memory = state
         sums = linear(inputs, weight_ih, bias_ih) + linear(hidden, weight_hh, bias_hh)
         i, f, g, o = sums.chunk(4, dim=-1)
-        input_gate, forget_gate, content, output_gate = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-        memory = forget_gate * memory + input_gate * content
-        return output_gate * memory.tanh(), memory
+        gates = {"input_gate": i.sigmoid(), "forget_gate": f.sigmoid(), "content": g.tanh(), "output_gate": o.sigmoid()}
+        memory = gates["forget_gate"] * memory + gates["input_gate"] * gates["content"]
+        return {**gates, "memory": memory, "hidden": gates["output_gate"] * memory.tanh()}
 
 
 class GRUReference(Recurrent):
@@ -128,11 +132,13 @@ class GRUReference(Recurrent):
     state_parts = 1
     gates = 3
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         (previous,) = state
-        return (_gru(linear(inputs, weight_ih, bias_ih), linear(hidden, weight_hh, bias_hh), previous),)
+        return _gru(linear(inputs, weight_ih, bias_ih), linear(hidden, weight_hh, bias_hh), previous)
 
 
 class GRUCho(Recurrent):
@@ -152,8 +158,10 @@ class GRUCho(Recurrent):
     state_parts = 1
     gates = 3
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, bias_ih, bias_hh = weights
         (previous,) = state
         r_x, z_x, n_x = linear(inputs, weight_ih, bias_ih).chunk(3, dim=-1)
@@ -161,7 +169,8 @@ class GRUCho(Recurrent):
         reset_gate = torch.sigmoid(r_x + linear(hidden, weight_r, bias_r))
         update_gate = torch.sigmoid(z_x + linear(hidden, weight_z, bias_z))
         content = torch.tanh(n_x + linear(reset_gate * hidden, weight_n, bias_n))
-        return (update_gate * previous + (1 - update_gate) * content,)
+        after = update_gate * previous + (1 - update_gate) * content
+        return {"reset_gate": reset_gate, "update_gate": update_gate, "content": content, "hidden": after}
 
 
 class GRUDeepTransition(Recurrent):
@@ -217,19 +226,26 @@ class GRUDeepTransition(Recurrent):
             shapes[f"bias_hh_t{transition}"] = (rows,)
         return shapes
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, bias_ih, bias_hh, *following = weights
         (previous,) = state
-        after = _gru(linear(inputs, weight_ih, bias_ih), linear(hidden, weight_hh, bias_hh), previous)
-        for weight_hh, bias_ih, bias_hh in zip(following[::3], following[1::3], following[2::3], strict=True):
-            after = _gru(bias_ih, linear(after, weight_hh, bias_hh), after)
-        return (after,)
+        values = _gru(linear(inputs, weight_ih, bias_ih), linear(hidden, weight_hh, bias_hh), previous)
+        last = zip(following[::3], following[1::3], following[2::3], strict=True)
+        for number, (weight_hh, bias_ih, bias_hh) in enumerate(last, 2):
+            after = values["hidden"]
+            transition = _gru(bias_ih, linear(after, weight_hh, bias_hh), after)
+            values |= {f"{name}_{number}": value for name, value in transition.items()}
+            values["hidden"] = transition["hidden"]
+        return values
 
 
-def _gru(from_input: Tensor, from_hidden: Tensor, previous: Tensor) -> Tensor:
+def _gru(from_input: Tensor, from_hidden: Tensor, previous: Tensor) -> dict[str, Tensor]:
     """The equations of ``GRUReference``, given ``W x + b`` and ``U h + b'`` of all gates, and h."""
     (r_x, z_x, n_x), (r_h, z_h, n_h) = from_input.chunk(3, dim=-1), from_hidden.chunk(3, dim=-1)
     reset_gate, update_gate = torch.sigmoid(r_x + r_h), torch.sigmoid(z_x + z_h)
     content = torch.tanh(n_x + reset_gate * n_h)
-    return (1 - update_gate) * content + update_gate * previous
+    after = (1 - update_gate) * content + update_gate * previous
+    return {"reset_gate": reset_gate, "update_gate": update_gate, "content": content, "hidden": after}

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from s2s.errors import InputError
+from s2s.model.cells import GRUReference, LSTMReference, RNNReference
 from s2s.model.gates import GRU_GATES, LSTM_GATES, RELU_GATE, TANH_GATE, Gates, gates_serve, update
 from s2s.model.layer_scan import Kernel
 from s2s.model.product import linear
@@ -28,6 +29,7 @@ class LSTM(Recurrent):
 
     state_parts = 2
     gates = 4
+    activations = LSTMReference.activations
 
     def kernel(self) -> Kernel:
         """``torch.lstm``."""
@@ -60,6 +62,7 @@ class GRU(Recurrent):
 
     state_parts = 1
     gates = 3
+    activations = GRUReference.activations
 
     def kernel(self) -> Kernel:
         """``torch.gru``."""
@@ -86,6 +89,7 @@ class RNN(Recurrent):
 
     state_parts = 1
     gates = 1
+    activations = RNNReference.activations
 
     def __init__(
         self,

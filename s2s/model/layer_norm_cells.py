@@ -43,16 +43,19 @@ class LSTMLayerNorm(Recurrent):
             **dict.fromkeys(("gain_c", "shift_c"), memory),
         }
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, gain_ih, shift_ih, gain_hh, shift_hh, gain_c, shift_c = weights
         _, memory = state
         from_input = _normalised(linear(inputs, weight_ih), gain_ih, shift_ih)
         from_hidden = _normalised(linear(hidden, weight_hh), gain_hh, shift_hh)
         i, f, g, o = (from_input + from_hidden).chunk(4, dim=-1)
-        input_gate, forget_gate, content, output_gate = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
-        memory = forget_gate * memory + input_gate * content
-        return output_gate * _normalised(memory, gain_c, shift_c).tanh(), memory
+        gates = {"input_gate": i.sigmoid(), "forget_gate": f.sigmoid(), "content": g.tanh(), "output_gate": o.sigmoid()}
+        memory = gates["forget_gate"] * memory + gates["input_gate"] * gates["content"]
+        shown = gates["output_gate"] * _normalised(memory, gain_c, shift_c).tanh()
+        return {**gates, "memory": memory, "hidden": shown}
 
 
 class GRULayerNorm(Recurrent):
@@ -80,8 +83,10 @@ class GRULayerNorm(Recurrent):
             **dict.fromkeys(("gain_n_ih", "shift_n_ih", "gain_n_hh", "shift_n_hh"), content),
         }
 
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position."""
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute the equations above."""
         weight_ih, weight_hh, gain_ih, shift_ih, gain_hh, shift_hh, *of_content = weights
         gain_n_ih, shift_n_ih, gain_n_hh, shift_n_hh = of_content
         (previous,) = state
@@ -92,7 +97,8 @@ class GRULayerNorm(Recurrent):
         reset_gate, update_gate = gates.sigmoid().chunk(2, dim=-1)
         seen = reset_gate * _normalised(n_h, gain_n_hh, shift_n_hh)
         content = torch.tanh(_normalised(n_x, gain_n_ih, shift_n_ih) + seen)
-        return ((1 - update_gate) * previous + update_gate * content,)
+        after = (1 - update_gate) * previous + update_gate * content
+        return {"reset_gate": reset_gate, "update_gate": update_gate, "content": content, "hidden": after}
 
 
 def _normalised(rows: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

@@ -61,6 +61,13 @@ class MultiHeadAttention(Attention):
         context = weights.to(values.dtype) @ self._split(values)
         return self.project_context(context.permute(1, 2, 0, 3).flatten(2)), weights.mean(dim=0)
 
+    def parts(self, query: Tensor, memory: Memory, attended: Tensor) -> dict[str, Tensor]:
+        """The weights of every head, (N, S) each, and the window."""
+        queries, past = self._by_sentence(query, memory, attended)
+        heads = self._weights(queries, memory, past)
+        named = {f"head {number}": head.flatten(0, 1) for number, head in enumerate(heads, 1)}
+        return named | super().parts(query, memory, attended)
+
     def _split(self, states: Tensor) -> Tensor:
         """Give every head its part: (B, X, W) -> (h, B, X, W / h)."""
         return states.view(*states.shape[:2], self.heads, -1).permute(2, 0, 1, 3)

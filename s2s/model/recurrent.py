@@ -26,6 +26,8 @@ __all__ = ["Recurrent", "RecurrentState"]
 
 RecurrentState = tuple[Tensor, ...]
 
+STATE = ("hidden", "memory")
+
 
 class Recurrent(nn.Module, ABC):
     """Layers of one recurrent cell, in one direction or both.
@@ -99,8 +101,10 @@ class Recurrent(nn.Module, ABC):
         return {**matrices, "bias_ih": (rows,), "bias_hh": (rows,)}
 
     @abstractmethod
-    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
-        """Update one layer by one position.
+    def activations(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> dict[str, Tensor]:
+        """Compute all that a layer holds at one position, by the equations of its cell.
 
         Args:
             inputs: x, (N, I).
@@ -109,8 +113,19 @@ class Recurrent(nn.Module, ABC):
             weights: as ``shapes`` names them.
 
         Returns:
-            the new parts (N, H), the output first.
+            by name, (N, H) each: the gates, the new content, and the new state, ``hidden`` and for an LSTM ``memory``.
         """
+
+    def cell(self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]) -> RecurrentState:
+        """Update one layer by one position: as ``activations`` -> the new parts (N, H), the output first."""
+        values = self.activations(inputs, hidden, state, weights)
+        return tuple(values[part] for part in STATE[: self.state_parts])
+
+    def forward(
+        self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]
+    ) -> RecurrentState:
+        """Call ``cell``, so that a forward hook sees each update; ``scan`` is then read by the cell as well."""
+        return self.cell(inputs, hidden, state, weights)
 
     def kernel(self) -> Kernel | None:
         """The function that reads a whole layer at once on a GPU; None where there is none."""
@@ -166,7 +181,7 @@ class Recurrent(nn.Module, ABC):
             read = self._passed_up(inputs, layer, state)
             parts = tuple(part[:, layer] for part in state[: self.state_parts])
             mask = state[-2][:, layer] if len(state) > self.state_parts else None
-            final = self._update(read, parts, mask=mask, weights=self._weights(layer, 0))
+            final = self._update(read, parts, mask=mask, weights=self.layer_weights(layer, 0))
             inputs = final[0] + inputs if layer and self.residual else final[0]
             finals.append(final)
         return inputs, (*_by_part(finals), *state[self.state_parts :])
@@ -180,7 +195,7 @@ class Recurrent(nn.Module, ABC):
         mask = state[-1][:, layer - 1]
         return inputs * (mask if inputs.dim() == 2 else mask[:, None])
 
-    def _weights(self, layer: int, direction: int) -> list[Tensor]:
+    def layer_weights(self, layer: int, direction: int) -> list[Tensor]:
         """The weights of one layer and direction."""
         return [getattr(self, _name(name, layer, direction)) for name in self.weight_names]
 
@@ -188,15 +203,16 @@ class Recurrent(nn.Module, ABC):
         self, inputs: Tensor, parts: RecurrentState, *, mask: Tensor | None, weights: Sequence[Tensor]
     ) -> RecurrentState:
         """Update one layer by one position, h under its mask: (N, I), parts of (N, H) -> parts of (N, H)."""
-        return self.cell(inputs, parts[0] if mask is None else parts[0] * mask, parts, weights)
+        updated: RecurrentState = self(inputs, parts[0] if mask is None else parts[0] * mask, parts, weights)
+        return updated
 
     def _scan_layer(
         self, layer: int, inputs: Tensor, state: RecurrentState, lengths: Tensor | None
     ) -> tuple[Tensor, RecurrentState]:
         """Read whole sequences by one layer: (B, T, I), parts of (B, D) -> outputs (B, T, D), parts of (B, D)."""
         parts, masks = state[: self.state_parts], state[self.state_parts :]
-        weights = [self._weights(layer, direction) for direction in range(self.directions)]
-        kernel, gates = self.kernel(), self.fused()
+        weights = [self.layer_weights(layer, direction) for direction in range(self.directions)]
+        kernel, gates = (None, None) if self._forward_hooks else (self.kernel(), self.fused())
         # Without a gradient to keep for, and without padding, torch's kernel is the faster on a CPU too.
         by_gates = gates_serve(inputs) and (torch.is_grad_enabled() or lengths is not None)
         if gates is not None and not masks and by_gates:

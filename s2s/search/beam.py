@@ -1,7 +1,7 @@
 """Beam search. A beam of one is greedy search."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,7 @@ class BeamSearch:
         eos: int,
         forbidden: Sequence[int] = (),
         rows: Sequence[int] | None = None,
+        watch: "Callable[[BeamStep], None] | None" = None,
     ) -> list[list[Hypothesis]]:
         """Search for every sentence's best hypotheses; what one gets does not depend on the others.
 
@@ -85,6 +86,7 @@ class BeamSearch:
             eos: the token after the last.
             forbidden: tokens that are never written.
             rows: the sentences' numbers in the input; for searches that draw, a beam has no use for them.
+            watch: is shown every step.
 
         Returns:
             Per sentence ``n_best`` hypotheses, best first, or as many as have a probability above 0.
@@ -99,7 +101,7 @@ class BeamSearch:
         tokens = torch.full((len(source_lengths),), bos, device=device)
         while len(tokens):
             log_probs, attention, state = step(tokens, state)
-            move = board.advance(log_probs, attention)
+            move = board.advance(log_probs, attention, watch)
             tokens = torch.from_numpy(move.tokens).to(device)
             if len(tokens):
                 if move.stay is not None:
@@ -110,20 +112,32 @@ class BeamSearch:
 
 
 @dataclass(frozen=True)
-class _Candidates:
-    """Beginnings one token longer, best first, all (B, C): where from, with what token, at what log-probability."""
+class Candidates:
+    """Beginnings one token longer, best first, all (B, C): where from, with what token, at what log-probability.
+
+    ``parents`` are rows of the beam before, which are the candidates of the step before that went on, best first.
+    """
 
     parents: Integers
     tokens: Integers
     token_log_probs: Numbers
     log_probs: Numbers
 
-    def alive(self, count: int, eos: int) -> "_Candidates":
+    def alive(self, count: int, eos: int) -> "Candidates":
         """The best ``count`` that go on; a row for which there is none has log-probability -inf and never wins."""
         ended = self.tokens == eos
         best = np.arange(len(ended))[:, None], ended.argsort(axis=1, kind="stable")[:, :count]
         log_probs = np.where(ended, -np.inf, self.log_probs)
-        return _Candidates(self.parents[best], self.tokens[best], self.token_log_probs[best], log_probs[best])
+        return Candidates(self.parents[best], self.tokens[best], self.token_log_probs[best], log_probs[best])
+
+
+@dataclass(frozen=True)
+class BeamStep:
+    """One step of a search: the ``sentences`` still in it, their ``candidates``, and the ``endings`` that count."""
+
+    sentences: Integers
+    candidates: Candidates
+    endings: list[Ending]
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,7 @@ class _Board:
         self.live: Numbers = np.zeros((len(source_lengths), 1))
         self.coverage: Numbers | None = None
 
-    def advance(self, log_probs: Tensor, attention: Tensor) -> _Move:
+    def advance(self, log_probs: Tensor, attention: Tensor, watch: Callable[[BeamStep], None] | None = None) -> _Move:
         """Take every sentence one token further: (N, V), (N, S) -> what the state and the next step need."""
         self.length += 1
         seen = on_host(attention).numpy().reshape(*self.live.shape, -1)
@@ -161,7 +175,11 @@ class _Board:
                 seen.astype(np.float64) if self.coverage is None else self.coverage[..., : seen.shape[2]] + seen
             )
         candidates = self._candidates(log_probs.view(*self.live.shape, -1))
-        self._rank_endings(candidates)
+        endings = self._endings(candidates)
+        for ending in endings:
+            self.ranking.add(ending)
+        if watch is not None:
+            watch(BeamStep(self.sentences, candidates, endings))
         alive = candidates.alive(self.search.beam_size, self.eos)
         self.history.append(
             sentences=self.sentences,
@@ -179,7 +197,7 @@ class _Board:
             for endings, source_length in zip(self.ranking.kept, self.source_lengths.tolist(), strict=True)
         ]
 
-    def _candidates(self, log_probs: Tensor) -> _Candidates:
+    def _candidates(self, log_probs: Tensor) -> Candidates:
         """The best 2K continuations of every sentence, so that K can go on: (B, R, V) -> (B, C), C = 2K or all."""
         best, places = self._best(log_probs, torch.from_numpy(self.live).to(log_probs), 2 * self.search.beam_size)
         token_log_probs = log_probs.flatten(1).gather(1, places).cpu().double().numpy()
@@ -193,7 +211,7 @@ class _Board:
             parents, tokens = np.pad(parents, missing), np.pad(tokens, missing, constant_values=self.eos)
             token_log_probs = np.pad(token_log_probs, missing)
             totals = np.pad(totals, missing, constant_values=-np.inf)
-        return _Candidates(parents, tokens, token_log_probs, totals)
+        return Candidates(parents, tokens, token_log_probs, totals)
 
     def _best(self, log_probs: Tensor, live: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The best continuations and their places: (B, R, V), (B, R) -> both (B, C).
@@ -214,12 +232,12 @@ class _Board:
         )
         return top_candidates(scores.flatten(1), count)
 
-    def _rank_endings(self, candidates: _Candidates) -> None:
-        """Rank the candidates that end and are among the best K."""
+    def _endings(self, candidates: Candidates) -> list[Ending]:
+        """The candidates that end and are among the best K."""
         ended = (candidates.tokens == self.eos) & np.isfinite(candidates.log_probs)
         ends = ended[:, : self.search.beam_size].nonzero()
         if not len(ends[0]):
-            return
+            return []
         sentences, parents = self.sentences[ends[0]], candidates.parents[ends]
         scores = candidates.log_probs[ends] / length_penalty(self.length, self.search.length_penalty)
         if self.coverage is not None:
@@ -228,10 +246,10 @@ class _Board:
             scores += penalty[ends[0], parents]
         finished = self.length < self.maximum[sentences]
         values = (candidates.token_log_probs[ends], candidates.log_probs[ends], scores, finished)
-        for sentence, row, *rest in zip(*(part.tolist() for part in (sentences, parents, *values)), strict=True):
-            self.ranking.add(Ending(sentence, row, self.length, *rest))
+        columns = (part.tolist() for part in (sentences, parents, *values))
+        return [Ending(sentence, row, self.length, *rest) for sentence, row, *rest in zip(*columns, strict=True)]
 
-    def _done(self, alive: _Candidates) -> NDArray[np.bool_]:
+    def _done(self, alive: Candidates) -> NDArray[np.bool_]:
         """Which sentences nothing alive can change any more: (B,)."""
         best, worst_kept = alive.log_probs.max(axis=1), self.ranking.worst[self.sentences]
         bound = score_bound(best, self.length + 1, self.maximum[self.sentences], self.search.length_penalty)
@@ -240,7 +258,7 @@ class _Board:
             done |= np.isfinite(worst_kept)
         return done
 
-    def _move(self, alive: _Candidates, stay: Integers) -> _Move:
+    def _move(self, alive: Candidates, stay: Integers) -> _Move:
         """Leave the sentences that are done behind."""
         parents, (before, rows) = alive.parents[stay], self.live.shape
         self.sentences, self.live = self.sentences[stay], alive.log_probs[stay]
