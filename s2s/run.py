@@ -25,7 +25,8 @@ class Run:
     """The folder of one training run.
 
     ``config.yaml`` resolved configuration · ``tokenizer/`` · ``model.safetensors`` best weights · ``metrics.jsonl`` ·
-    ``training.pt`` what continues the run · ``result.json`` test scores, written when the run has finished.
+    ``attention.jsonl`` of one validation pair over training, where asked for · ``training.pt`` what continues the run ·
+    ``result.json`` test scores, written when the run has finished.
 
     Args:
         folder: an existing run.
@@ -38,6 +39,7 @@ class Run:
         self.folder = Path(folder)
         self.weights = self.folder / "model.safetensors"
         self.metrics = self.folder / "metrics.jsonl"
+        self.attention = self.folder / "attention.jsonl"
         self.training_state = self.folder / "training.pt"
         self.result = self.folder / "result.json"
         path = self.folder / "config.yaml"
@@ -138,19 +140,30 @@ class Run:
             raise InputError(f"{self.folder} has no shortlist.npz; it is made when training ends; leave shortlist= out")
         return Shortlist.load(path)
 
-    def log(self, record: dict[str, Any]) -> None:
-        """Add one line to the metrics."""
-        with self.metrics.open("a", encoding="utf-8") as file:
+    def log(self, record: dict[str, Any], path: Path | None = None) -> None:
+        """Add one line to the metrics, or to another file of records."""
+        with (path or self.metrics).open("a", encoding="utf-8") as file:
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """Read the metrics back."""
-        if self.metrics.is_file():
-            for number, line in enumerate(self.metrics.read_text(encoding="utf-8").splitlines(), 1):
+    def records(self, path: Path | None = None) -> Iterator[dict[str, Any]]:
+        """Read the metrics back, or another file of records."""
+        path = path or self.metrics
+        if path.is_file():
+            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
                 try:
-                    yield json.loads(line)
+                    if line:
+                        yield json.loads(line)
                 except ValueError:
-                    raise InputError(f"{self.metrics}, line {number} is no JSON: {line[:40]!r}; remove it") from None
+                    raise InputError(f"{path}, line {number} is no JSON: {line[:40]!r}; remove it") from None
+
+    def forget_after(self, updates: int) -> None:
+        """Take out the records that are younger than this number of updates."""
+        for path in (self.metrics, self.attention):
+            kept = [record for record in self.records(path) if record["updates"] <= updates]
+            if kept or path.is_file():
+                path.write_text("", encoding="utf-8")
+            for record in kept:
+                self.log(record, path)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the test scores and mark the run as finished."""

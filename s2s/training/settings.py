@@ -8,7 +8,7 @@ from s2s.errors import InputError
 __all__ = ["TrainingSettings"]
 
 LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
-POSITIVE = (*LIMITS, "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm")
+POSITIVE = (*LIMITS, "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm", "keep_attention")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class TrainingSettings:
     patience: int | None
     precision: str
     tensorboard: bool
+    keep_attention: int | None
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.minutes is None:

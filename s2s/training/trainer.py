@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,15 +77,26 @@ class Trainer:
                 f"training.coverage_loss={settings.coverage_loss} needs attention, which this model has none of; set "
                 "training.coverage_loss=0 or choose another model/attention"
             )
+        if (settings.keep_attention or 0) > len(data.valid_sources):
+            raise InputError(
+                f"training.keep_attention={settings.keep_attention}, but there are {len(data.valid_sources)} pairs for "
+                "validation; give the number of one of them"
+            )
         try:
             self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
         except (TypeError, ValueError) as error:
             raise InputError(f"the optimizer cannot be made: {error}; see conf/optimizer for its options") from error
         self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.model = self.accelerator.prepare(model)
-        self.translator = Translator(
-            model, source=data.source, target=data.target, search=search, device=self.accelerator.device
+        self._new_translator = partial(
+            Translator,
+            model,
+            source=data.source,
+            target=data.target,
+            search=search,
+            device=self.accelerator.device,
         )
+        self.translator = self._new_translator()
         self.state = TrainingState()
         self._updates_per_epoch = 0
         self._started = 0.0
@@ -93,10 +105,7 @@ class Trainer:
     def resume(self) -> None:
         """Go back to where the run was saved."""
         self.state = load_training_state(self.run.training_state, self.translator.model, self.optimizer)
-        kept = [record for record in self.run.records() if record["updates"] <= self.state.updates]
-        self.run.metrics.write_text("", encoding="utf-8")
-        for record in kept:
-            self.run.log(record)
+        self.run.forget_after(self.state.updates)
 
     def train(self) -> bool:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
@@ -242,6 +251,8 @@ class Trainer:
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""
         data, settings, state = self.data, self.settings, self.state
+        # Translators lay weights out for their products, and a fused optimizer changes weights unnoticed.
+        self.translator = self._new_translator()
         sides = ((data.source, data.valid_sources), (data.target, data.valid_targets))
         ids = ParallelIds(*(SentenceIds.of(tokenizer.encode(texts)) for tokenizer, texts in sides))
         self.model.eval()
@@ -261,6 +272,8 @@ class Trainer:
                 record[name] = {"value": measure.value, "signature": measure.signature}
                 text += f", {measure.name} {measure.value:.2f}"
                 score = measure.value if settings.criterion == name else score
+        if settings.keep_attention:
+            self._keep_attention(settings.keep_attention - 1)
         state.scores.append(score)
         best = stale(state.scores) == 0
         if best:
@@ -270,6 +283,11 @@ class Trainer:
         epochs = state.epoch + state.position / self._updates_per_epoch
         self.say(f"epoch {epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
         return record
+
+    def _keep_attention(self, row: int) -> None:
+        """Keep what one validation pair is aligned by now, under forced decoding."""
+        (forced,) = self.translator.score([self.data.valid_sources[row]], [self.data.valid_targets[row]])
+        self.run.log({"updates": self.state.updates, **forced.as_dict()}, self.run.attention)
 
     def _describe(self, ids: ParallelIds, groups: list[list[np.ndarray]]) -> None:
         """Say how large everything is before the first update."""

@@ -17,7 +17,7 @@ from s2s.training.settings import TrainingSettings
 from s2s.translator import Translator
 
 POSITIVE = ["epochs", "steps", "minutes", "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm"]
-POSITIVE += ["validate_every", "patience"]
+POSITIVE += ["validate_every", "patience", "keep_attention"]
 SGD = ("optimizer=sgd", "optimizer.lr=1", "training.clip_norm=null", "scheduler=constant", "sizes.dropout=0")
 
 
@@ -306,3 +306,32 @@ def test_ids_come_from_the_epoch_under_way(create_run):
     trainer.data = replace(trainer.data, epoch=lambda number: asked.append(number) or ids)
     trainer.train()
     assert asked[:2] == [0, 1]
+
+
+def test_validation_translates_with_the_weights_as_they_are_now(create_run):
+    options = ("training.steps=30", "training.validate_every=10", "training.criterion=bleu", "optimizer.lr=0.02")
+    trainer = trained_on(create_run(*options))
+    sentences = trainer.data.valid_sources
+    fresh = Translator.load(trainer.run, device="cpu")
+    fresh.model.load_state_dict(trainer.translator.model.state_dict())
+    for one, other in zip(trainer.translator(sentences), fresh(sentences), strict=True):
+        assert one.text == other.text
+        assert one.log_prob == pytest.approx(other.log_prob, abs=1e-4)
+
+
+def test_attention_of_a_validation_pair_is_kept_where_asked(create_run):
+    run = create_run("training.steps=30", "training.validate_every=10", "training.keep_attention=2")
+    trainer = trained_on(run)
+    moments = list(run.records(run.attention))
+    assert [moment["updates"] for moment in moments] == [10, 20, 30]
+    (forced,) = trainer.translator.score([trainer.data.valid_sources[1]], [trainer.data.valid_targets[1]])
+    assert moments[-1]["source"] == trainer.data.valid_sources[1]
+    assert moments[-1]["attention"] == forced.as_dict()["attention"]
+    run.forget_after(20)
+    assert [moment["updates"] for moment in run.records(run.attention)] == [10, 20]
+    assert max(record["updates"] for record in run.records()) == 20
+
+
+def test_a_validation_pair_that_is_not_there_is_refused(create_run):
+    with pytest.raises(InputError, match="training.keep_attention=9, but there are 8 pairs for validation"):
+        prepare(create_run("training.keep_attention=9"))
