@@ -1,20 +1,15 @@
 """python -m s2s.translate: text in, one line out for every line in."""
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from omegaconf import DictConfig
 
 from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run
+from s2s.text.lines import opened, read_lines_as_they_come
 from s2s.translator import Translation, Translator, tell_progress
-
-CHUNK_BYTES = 1 << 16
 
 
 def translate(config: DictConfig) -> None:
@@ -42,41 +37,6 @@ def translate(config: DictConfig) -> None:
             if heatmap and translation.source_tokens:
                 say(f"heatmap: {heatmap}\n{translation.draw(heatmap)}".strip())
                 heatmap = None
-
-
-@contextmanager
-def opened(name: str, mode: str) -> Iterator[BinaryIO]:
-    """Open a file, or stdin or stdout for ``-``, which stay open."""
-    if name == "-":
-        yield sys.stdin.buffer if "r" in mode else sys.stdout.buffer
-        return
-    try:
-        file = open(name, mode)  # noqa: SIM115 (closed below)
-    except OSError as error:
-        verb = "read" if "r" in mode else "written"
-        remedy = "give another file, or - for the terminal"
-        raise InputError(f"{name} cannot be {verb} ({error.strerror}); {remedy}") from error
-    with file:
-        yield cast(BinaryIO, file)
-
-
-def read_lines_as_they_come(source: BinaryIO) -> Iterator[list[str]]:
-    """Yield the lines of each chunk as soon as it is there, so that a slow pipe is answered line by line.
-
-    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD.
-    """
-    rest = b""
-    while chunk := source.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
-        *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
-            yield [decoded(line) for line in lines]
-    if rest:
-        yield [decoded(rest)]
-
-
-def decoded(line: bytes) -> str:
-    """Bytes of one line as text."""
-    return line.removesuffix(b"\r").decode("utf-8", errors="replace")
 
 
 def text_lines(translation: Translation) -> str:

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 __all__ = ["Search", "Translation", "Translator", "tell_progress"]
 
 Found = list[list[Hypothesis]]
+Done = TypeVar("Done")
 
 WINDOW = 16  # batches that are sorted by length together, while a stream is read
 SECONDS_BETWEEN_NOTICES = 5
@@ -89,7 +91,13 @@ class Translation:
         return fields
 
     def pieces(self) -> View:
-        """Attention between pieces."""
+        """Attention between pieces.
+
+        Raises:
+            InputError: the model looks at nothing.
+        """
+        if self.source_tokens and not self.attention.shape[1]:
+            raise InputError("a model without attention (model/attention=none) has none to show; take another run")
         return View(self.source_tokens, self.target_tokens, self.attention, self.token_log_probs)
 
     def words(self) -> View:
@@ -97,21 +105,17 @@ class Translation:
         return merge_pieces(self.pieces())
 
     def draw(self, path: str | Path) -> str:
-        """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what to install if glyphs are missing.
+        """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what a person should know of it, if anything.
 
         Raises:
             InputError: the model looks at nothing, so there is nothing to draw.
         """
-        if self.source_tokens and not self.attention.shape[1]:
-            raise InputError("a model without attention (model/attention=none) has no heatmap; translate without it")
-        from s2s.report.fonts import missing_glyph_notice
         from s2s.report.heatmap import draw_heatmap
 
-        missing = draw_heatmap(self.attention, self.source_tokens, self.target_tokens, path)
-        return missing_glyph_notice(missing) if missing else ""
+        return draw_heatmap(self.pieces(), path)
 
 
-def _check_request(sentences: Iterable[str], batch_size: int) -> None:
+def _check_request(sentences: Iterable[object], batch_size: int) -> None:
     """Raise an InputError for one text instead of a list, whose letters would pass as sentences, and for no batch."""
     if isinstance(sentences, str):
         raise InputError(f"expected a list of sentences, got the text {sentences[:40]!r}; write [text]")
@@ -119,11 +123,11 @@ def _check_request(sentences: Iterable[str], batch_size: int) -> None:
         raise InputError(f"batch_size={batch_size} holds no sentence; give 1 or more")
 
 
-def tell_progress(translations: Iterable[Translation], say: Callable[[str], None]) -> Iterator[Translation]:
-    """Pass translations on, and say every few seconds how many there have been."""
+def tell_progress(done: Iterable[Done], say: Callable[[str], None]) -> Iterator[Done]:
+    """Pass what has been made of each line on, and say every few seconds how many lines there have been."""
     told = time.monotonic()
-    for number, translation in enumerate(translations, 1):
-        yield translation
+    for number, one in enumerate(done, 1):
+        yield one
         if number % 100 == 0 and time.monotonic() - told > SECONDS_BETWEEN_NOTICES:
             told = time.monotonic()
             say(f"{number:,} lines translated")
@@ -243,6 +247,12 @@ class Translator:
         options = {name: config[name] for name in ("device", "precision", "workers", "shortlist")}
         return cls.load(run, search=build(search), **options)
 
+    def using(self, search: Search) -> "Translator":
+        """The same with another search."""
+        other = copy(self)
+        other.search = search
+        return other
+
     def __call__(self, sentences: Sequence[str], *, n_best: int = 1, batch_size: int = 64) -> list[Translation]:
         """Translate sentences: one translation each, in order; the batch size does not change them.
 
@@ -289,10 +299,17 @@ class Translator:
             yield from self(window, n_best=n_best, batch_size=batch_size)
 
     @torch.inference_mode()
-    def score(self, sources: Sequence[str], targets: Sequence[str], *, batch_size: int = 64) -> list[Translation]:
+    def score(
+        self, sources: Sequence[str], targets: Sequence[str | Sequence[str]], *, batch_size: int = 64
+    ) -> list[Translation]:
         """Score given targets (forced decoding): log-probabilities and attention, token by token.
 
-        The score of a translation found by search equals the score of its tokens here.
+        Log-probabilities and attention of a translation found by search are those of its tokens here.
+
+        Args:
+            sources: source sentences.
+            targets: of each a text, or its pieces, such as the ``target_tokens`` of a translation.
+            batch_size: pairs that are worked on together.
 
         Raises:
             InputError: unequal numbers of sources and targets.
@@ -301,20 +318,23 @@ class Translator:
         _check_request(targets, batch_size)
         if len(sources) != len(targets):
             raise InputError(f"{len(sources)} sources but {len(targets)} targets; give one target for every source")
-        pairs = ParallelIds(SentenceIds.of(self.source.encode(sources)), SentenceIds.of(self.target.encode(targets)))
+        target_ids = [
+            self.target.encode([one])[0] if isinstance(one, str) else self.target.ids_of(one) for one in targets
+        ]
+        pairs = ParallelIds(SentenceIds.of(self.source.encode(sources)), SentenceIds.of(target_ids))
         scored: dict[int, Translation] = {}
         self.model.eval()
         budget = batch_size * TOKENS_PER_SENTENCE
         for rows in plan_batches(pairs.source.lengths, pairs.target.lengths, tokens=budget, sentences=batch_size):
             for row, log_probs, attention in self._score(pairs.batch(rows.tolist()).to(self.device)):
-                log_prob = sum(log_probs)
+                log_prob, target = sum(log_probs), targets[row]
                 scored[row] = Translation(
                     source=sources[row],
-                    text=targets[row],
+                    text=target if isinstance(target, str) else self.target.decode(target_ids[row]),
                     score=log_prob,
                     log_prob=log_prob,
                     source_tokens=tuple(self.source.pieces(sources[row])),
-                    target_tokens=tuple(self.target.pieces(targets[row])),
+                    target_tokens=tuple(self.target.pieces(target) if isinstance(target, str) else target),
                     token_log_probs=tuple(log_probs),
                     attention=attention,
                 )

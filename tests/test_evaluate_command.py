@@ -77,6 +77,97 @@ def test_gold_links_add_the_alignment_error_rate(in_process, trained, tmp_path):
     assert code == 0
     assert 0 <= score["value"] <= 100
     assert re.fullmatch(r"precision:[\d.]+\|recall:[\d.]+\|sentences:2\|words", score["signature"])
+    assert f"precision:{score['precision']:.1f}|recall:{score['recall']:.1f}|" in score["signature"]
+
+
+@pytest.fixture
+def link_files(tmp_path):
+    (tmp_path / "mine.align").write_text("0-0 1?2 2-2\n\n0-0\n", encoding="utf-8")
+    (tmp_path / "gold.align").write_text("0-0 1-1 1?2\n\n0-0\n", encoding="utf-8")
+    (tmp_path / "gold.naacl").write_text("1 1 1 S\n1 2 2 S\n1 2 3 P\n3 1 1 S\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("gold", ["gold.align", "gold.naacl"])
+def test_a_file_of_links_is_scored_against_gold_in_either_form(in_process, link_files, gold):
+    # As worked by hand in tests/report/test_alignment.py, with a sentence without links between.
+    code, out, error = in_process("evaluate", "links=mine.align", f"gold={gold}")
+    assert (code, out, error) == (0, "AER = 28.57 (precision:75.0|recall:66.7|sentences:3|words)\n", "")
+    score = json.loads(in_process("evaluate", "links=mine.align", f"gold={gold}", "format=json")[1])["AER"]
+    assert score["value"] == pytest.approx(200 / 7)
+    assert (score["precision"], score["recall"]) == pytest.approx((75, 200 / 3))
+
+
+def test_links_and_translations_are_scored_at_once(in_process, files, link_files):
+    code, out, _ = in_process("evaluate", *files, "links=mine.align", "gold=gold.align", "format=json")
+    assert code == 0
+    assert set(json.loads(out)) == {"BLEU", "chrF2", "TER", "AER"}
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    """A split with gold links of its own."""
+    (tmp_path / "test.de").write_text("eins zwei\ndrei\n", encoding="utf-8")
+    (tmp_path / "test.en").write_text("one two\nthree\n", encoding="utf-8")
+    (tmp_path / "test.de-en.align").write_text("0-0 1-1\n0-0\n", encoding="utf-8")
+    return f"data.path={tmp_path}"
+
+
+def test_gold_that_is_given_goes_before_the_split_s_own(in_process, trained, numbers, tmp_path):
+    (tmp_path / "same.naacl").write_text("1 1 1\n1 2 2\n2 1 1\n", encoding="utf-8")
+    (tmp_path / "all.align").write_text("0-0 0?1 1?0 1-1\n0-0\n", encoding="utf-8")
+    command = ["evaluate", f"run={trained.folder}", numbers, "format=json"]
+    own, same, more = (
+        json.loads(in_process(*command, *gold)[1]) for gold in ([], ["gold=same.naacl"], ["gold=all.align"])
+    )
+    assert own == same
+    assert (more["AER"]["precision"], more["AER"]["recall"]) == (100, own["AER"]["recall"])
+
+
+def test_the_links_of_a_run_are_those_of_its_words(in_process, trained, translator, numbers, tmp_path):
+    from s2s.report.alignment import hard_links, pharaoh
+
+    forced = translator.score(["eins zwei", "drei"], ["one two", "three"])
+    links = "".join(pharaoh(hard_links(one.words())) + "\n" for one in forced)
+    (tmp_path / "mine.align").write_text(links, encoding="utf-8")
+    by_run = json.loads(in_process("evaluate", f"run={trained.folder}", numbers, "format=json")[1])
+    by_file = json.loads(in_process("evaluate", "links=mine.align", "gold=test.de-en.align", "format=json")[1])
+    assert by_file["AER"] == by_run["AER"]
+
+
+@pytest.mark.parametrize(
+    ("gold", "message"),
+    [
+        ("0-0\n", "gold.align has 1 lines of gold links, expected one for each of 2 sentences"),
+        ("0-0\n0:0\n", "gold.align, line 2: alignment link '0:0', expected source-target"),
+        ("0-0\n0-1\n", "gold.align, sentence 2: link 0-1, counted from 0, but 1 source words and 1 target words"),
+        ("3 1 1\n", "gold.align, line 1: a link of sentence 3, expected 1 to 2"),
+        ("0?0\n\n", "no sure link in 2 gold alignments"),
+    ],
+)
+def test_gold_that_does_not_fit_is_refused_before_anything_is_translated(
+    in_process, trained, numbers, tmp_path, gold, message
+):
+    (tmp_path / "gold.align").write_text(gold, encoding="utf-8")
+    arguments = (f"run={trained.folder}", numbers, "gold=gold.align", "output=out.txt")
+    code, out, error = in_process("evaluate", *arguments)
+    assert (code, out) == (2, "")
+    assert error.splitlines()[-1].startswith(f"error: {message}")
+    assert not (tmp_path / "out.txt").exists()
+
+
+def test_gold_for_a_model_without_attention_is_refused(in_process, create_run, numbers):
+    from s2s.train import prepare
+
+    run = create_run("model=sutskever", "training.steps=1", "training.validate_every=1")
+    assert prepare(run)[0].train()
+    run.finish({})
+    code, out, _ = in_process("evaluate", f"run={run.folder}", numbers, "format=json")
+    assert code == 0
+    assert set(json.loads(out)) == {"BLEU", "chrF2", "TER"}
+    code, out, error = in_process("evaluate", f"run={run.folder}", numbers, "gold=test.de-en.align")
+    assert (code, out) == (2, "")
+    message = "error: gold=test.de-en.align: a model without attention has no links to score; leave it out"
+    assert error.splitlines()[-1] == message
 
 
 @pytest.mark.parametrize(
@@ -86,6 +177,12 @@ def test_gold_links_add_the_alignment_error_rate(in_process, trained, tmp_path):
         (["references=references.txt"], "hypotheses= and references= go together"),
         (["hypotheses=hypotheses.txt", "references=short.txt"], "BLEU got 2 hypotheses and 1 references"),
         (["hypotheses=hypotheses.txt", "references=nowhere.txt"], "file: nowhere.txt does not exist"),
+        (["links=hypotheses.txt"], "links= and gold= go together; give both files, or gold= alone to score a run"),
+        (["hypotheses=hypotheses.txt", "references=references.txt", "gold=short.txt"], "links= and gold= go together"),
+        (["links=short.txt", "gold=short.txt"], "short.txt, line 1: alignment link 'one', expected source-target"),
+        (["links=empty.align", "gold=short.txt"], "short.txt, line 1: alignment link 'one', expected source-target"),
+        (["links=empty.align", "gold=empty.align"], "no sure link in 1 gold alignments"),
+        (["links=nowhere.align", "gold=short.txt"], "file: nowhere.align does not exist"),
         (["format=xml"], "format=xml is unknown; expected text or json"),
         ([], "no finished run in runs; train one"),
         (["language.x=1"], "language.x is unknown"),
@@ -93,6 +190,7 @@ def test_gold_links_add_the_alignment_error_rate(in_process, trained, tmp_path):
 )
 def test_a_mistake_is_one_line_on_stderr(in_process, files, tmp_path, arguments, message):
     (tmp_path / "short.txt").write_text("one\n", encoding="utf-8")
+    (tmp_path / "empty.align").write_text("\n", encoding="utf-8")
     code, out, error = in_process("evaluate", *arguments)
     assert (code, out) == (2, "")
     assert error.startswith(f"error: {message}")
@@ -104,6 +202,7 @@ def test_a_mistake_is_one_line_on_stderr(in_process, files, tmp_path, arguments,
     [
         ("data.split=nothing", "no split 'nothing' in"),
         ("data.path=nowhere", "data.path: nowhere does not exist"),
+        ("gold=nowhere.align", "file: nowhere.align does not exist"),
         ("output=no/where.txt", "output=no/where.txt cannot be written (No such file or directory); give another file"),
     ],
 )

@@ -12,7 +12,7 @@ from s2s.config import CONF, build
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "translate", "evaluate", "compare", "bench"}
+COMMANDS = {"train", "translate", "evaluate", "compare", "inspect", "bench"}
 GROUND = {"text", "search", "report", "config"}
 # A room imports what is named here, itself and errors: nothing on its own floor or above.
 MAY_IMPORT = {
@@ -23,8 +23,12 @@ MAY_IMPORT = {
     "model": {"text"},
     "run": {"config", "text", "model"},
     "translator": GROUND | {"model", "run"},
+    "inside": GROUND | {"model", "run", "translator"},
+    "inspection": GROUND | {"model", "run", "translator"},
+    "intervention": GROUND | {"model", "run", "translator", "inspection"},
     "training": GROUND | {"model", "run", "translator"},
     **{command: GROUND | {"model", "run", "translator", "training"} for command in COMMANDS},
+    "inspect": GROUND | {"run", "translator", "inside", "inspection", "intervention"},
     "bench": GROUND | {"model", "run", "translator", "training", "train"},
     "__init__": {"translator"},
 }

@@ -145,7 +145,7 @@ def test_no_line_in_is_no_line_out(in_process, trained):
 def test_a_line_cut_anywhere_by_the_pipe_is_one_line():
     import io
 
-    from s2s.translate import read_lines_as_they_come
+    from s2s.text.lines import read_lines_as_they_come
 
     class Pipe(io.BytesIO):
         def read1(self, size=-1):

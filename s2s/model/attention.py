@@ -109,6 +109,11 @@ class Attention(nn.Module, ABC):
             attended = torch.stack([weights, attended[:, 1] + weights], dim=1)
         return context.reshape(-1, context.shape[-1]), weights, attended
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether ``parts`` has anything to name."""
+        return not isinstance(self.window, GlobalWindow)
+
     def parts(self, query: Tensor, memory: Memory, attended: Tensor) -> dict[str, Tensor]:
         """What goes into the weights that ``forward`` shows, by name, (N, S) each; empty where there is nothing more.
 

@@ -61,6 +61,11 @@ class MultiHeadAttention(Attention):
         context = weights.to(values.dtype) @ self._split(values)
         return self.project_context(context.permute(1, 2, 0, 3).flatten(2)), weights.mean(dim=0)
 
+    @property
+    def has_parts(self) -> bool:
+        """Its heads."""
+        return True
+
     def parts(self, query: Tensor, memory: Memory, attended: Tensor) -> dict[str, Tensor]:
         """The weights of every head, (N, S) each, and the window."""
         queries, past = self._by_sentence(query, memory, attended)

@@ -1,26 +1,28 @@
 """What every picture has in common: its formats, its ink, and how it is written."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from s2s.errors import InputError
 
-__all__ = ["INK", "checked_path", "save_picture"]
+__all__ = ["INK", "MARGIN", "checked_path", "save_picture", "writing"]
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DOTS_PER_INCH = 200
 INK = "#222222"
+MARGIN = 0.15  # inches
 
 
-def checked_path(path: str | Path, kind: str) -> Path:
-    """The path of a picture; raise an InputError, naming the kind of picture, for a suffix no picture has."""
+def checked_path(path: str | Path, kind: str, suffixes: tuple[str, ...] = SUFFIXES) -> Path:
+    """The path of a picture; raise an InputError, naming the kind of picture, for a suffix no such picture has."""
     picture = Path(path)
-    if picture.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"{kind} {str(path)!r} ends in {picture.suffix!r}, expected one of {', '.join(SUFFIXES)}; "
-            "rename the picture"
-        )
+    if picture.suffix.lower() not in suffixes:
+        expected = f"one of {', '.join(suffixes)}" if len(suffixes) > 1 else suffixes[0]
+        raise InputError(f"{kind} {str(path)!r} ends in {picture.suffix!r}, expected {expected}; rename the picture")
     return picture
 
 
@@ -30,9 +32,18 @@ def save_picture(figure: Figure, path: Path, kind: str) -> None:
     Raises:
         InputError: the file cannot be written.
     """
+    # Text in SVG stays text: the viewer chooses its glyphs, and it can be searched and copied.
+    text = rc_context({"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]})
+    with writing(path, kind), text:
+        figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=MARGIN, facecolor="white")
+
+
+@contextmanager
+def writing(path: Path, kind: str) -> Iterator[None]:
+    """Make the folders of a picture; raise an InputError, naming the kind of picture, if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=0.15, facecolor="white")
+        yield
     except OSError as error:
         raise InputError(
             f"{kind} {str(path)!r} cannot be written ({error.strerror}), expected a path in a folder you may "

@@ -69,7 +69,8 @@ class Panel:
         text: as people write it.
         score: what hypotheses are ranked by.
         log_prob: the model's log-probability, natural logarithm, the sum over its pieces.
-        views: ``pieces`` and, where both sides have words, ``words``.
+        views: ``pieces`` and ``words``.
+        links: alignment of the words, in Pharaoh's format.
     """
 
     title: str
@@ -77,6 +78,7 @@ class Panel:
     score: float
     log_prob: float
     views: Mapping[str, View]
+    links: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The same in JSON's types."""
@@ -85,6 +87,7 @@ class Panel:
             "text": self.text,
             "score": round(self.score, 6),
             "log_prob": round(self.log_prob, 6),
+            "links": self.links,
             "views": {name: view.as_dict() for name, view in self.views.items()},
         }
 

@@ -1,10 +1,10 @@
 """From attention between pieces to attention between words."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
 from s2s.errors import InputError
@@ -14,18 +14,27 @@ __all__ = ["EOS_PIECE", "WORD", "merge_pieces", "words"]
 
 BLANK = "▁"
 EOS_PIECE = "</s>"
-WORD = re.compile(
-    r"[\u3400-\u9fff\uf900-\ufaff]"
-    r"|[^\W\u3400-\u9fff\uf900-\ufaff]+(?:['’-][^\W\u3400-\u9fff\uf900-\ufaff]+)*"
-    r"|[^\w\s]"
+# A letter, a digit or a mark on one; marks never end a word. Soft hyphens and joiners stand inside words unseen.
+LETTER = r"[\p{L}\p{N}\p{M}_--[\p{Han}\p{Hiragana}\p{Katakana}]]"
+KEYCAP = r"[0-9#*]\ufe0f?\u20e3"
+LETTERS = rf"{LETTER}(?:(?!{KEYCAP})[{LETTER}\u00ad\u200c\u200d])*+"
+WORD = regex.compile(
+    rf"{KEYCAP}"
+    r"|\p{Han}\p{M}*+"
+    r"|[\p{Hiragana}ー][\p{Hiragana}\p{M}ー]*+"
+    r"|[\p{Katakana}ーｰﾞﾟ][\p{Katakana}\p{M}ーｰﾞﾟ]*+"
+    rf"|{LETTERS}(?:['’-]{LETTERS})*+"
+    r"|(?![\s\p{Cc}\p{Cf}])\X",
+    regex.VERSION1,
 )
 
 
 def words(text: str) -> list[tuple[int, int]]:
     """Find the words of a text as spans ``(start, end)`` of characters.
 
-    Every Chinese character is a word, and so is every punctuation mark; letters and digits joined by an apostrophe or
-    a hyphen are one.
+    Every Chinese character is a word, and so is every punctuation mark and every emoji, however many characters it is
+    made of; letters and digits with their marks are one, those joined by an apostrophe or a hyphen too. Hiragana and
+    katakana are a word per run, Thai and other scripts without blanks a word per phrase.
     """
     return [match.span() for match in WORD.finditer(text)]
 

@@ -133,7 +133,10 @@ class Candidates:
 
 @dataclass(frozen=True)
 class BeamStep:
-    """One step of a search: the ``sentences`` still in it, their ``candidates``, and the ``endings`` that count."""
+    """One step of a search: the ``sentences`` still in it, their ``candidates``, and every ``ending`` among these.
+
+    Only endings among the best K candidates of their sentence count.
+    """
 
     sentences: Integers
     candidates: Candidates
@@ -175,11 +178,10 @@ class _Board:
                 seen.astype(np.float64) if self.coverage is None else self.coverage[..., : seen.shape[2]] + seen
             )
         candidates = self._candidates(log_probs.view(*self.live.shape, -1))
-        endings = self._endings(candidates)
-        for ending in endings:
+        for ending in self._endings(candidates, among=self.search.beam_size):
             self.ranking.add(ending)
         if watch is not None:
-            watch(BeamStep(self.sentences, candidates, endings))
+            watch(BeamStep(self.sentences, candidates, self._endings(candidates, among=2 * self.search.beam_size)))
         alive = candidates.alive(self.search.beam_size, self.eos)
         self.history.append(
             sentences=self.sentences,
@@ -232,10 +234,10 @@ class _Board:
         )
         return top_candidates(scores.flatten(1), count)
 
-    def _endings(self, candidates: Candidates) -> list[Ending]:
-        """The candidates that end and are among the best K."""
+    def _endings(self, candidates: Candidates, *, among: int) -> list[Ending]:
+        """The candidates that end and are among this many best of their sentence."""
         ended = (candidates.tokens == self.eos) & np.isfinite(candidates.log_probs)
-        ends = ended[:, : self.search.beam_size].nonzero()
+        ends = ended[:, :among].nonzero()
         if not len(ends[0]):
             return []
         sentences, parents = self.sentences[ends[0]], candidates.parents[ends]

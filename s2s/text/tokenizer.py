@@ -82,6 +82,10 @@ class Tokenizer:
         """Return the piece behind every id."""
         return [EOS_PIECE if index == EOS else self._processor.id_to_piece(int(index)) for index in ids]
 
+    def ids_of(self, pieces: Sequence[str]) -> list[int]:
+        """Return the id of every piece, UNK for what is none: what ``pieces`` and ``pieces_of`` were made from."""
+        return [EOS if piece == EOS_PIECE else int(self._processor.piece_to_id(piece)) for piece in pieces]
+
     def decode(self, ids: Sequence[int]) -> str:
         """Join ids to text as people write it; PAD, BOS and EOS leave no trace."""
         text: str = self._processor.decode([int(index) for index in ids if index not in (PAD, BOS, EOS)])

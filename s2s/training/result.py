@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from s2s.model.cost import count_parameters, multiply_adds
-from s2s.report.alignment import alignment_error_rate, hard_links, read_links
+from s2s.report.alignment import AlignmentScore, Gold, alignment_error_rate, hard_links, read_gold
 from s2s.report.metrics import Score, bleu, chrf
 from s2s.run import Run
 from s2s.translator import Translator, tell_progress
@@ -39,8 +39,12 @@ def show_result(
     translator = Translator.load(run, device=run.config.device)
     translations = list(tell_progress(translator.stream(sources), say))
     hypotheses = [translation.text for translation in translations]
-    scores = [bleu(hypotheses, references, language=language, confidence=True), chrf(hypotheses, references)]
-    if gold is not None and (alignment := alignment_score(translator, sources, references, gold)):
+    scores: list[Score] = [
+        bleu(hypotheses, references, language=language, confidence=True),
+        chrf(hypotheses, references),
+    ]
+    links = None if gold is None else read_gold(gold, f"gold links of {split}", sentences=len(sources))
+    if links is not None and (alignment := alignment_score(translator, sources, references, links)):
         scores.append(alignment)
     for score in scores:
         print(f"{split} {score}")
@@ -65,8 +69,8 @@ def show_result(
 
 
 def alignment_score(
-    translator: Translator, sources: Sequence[str], targets: Sequence[str], gold: Sequence[str]
-) -> Score | None:
+    translator: Translator, sources: Sequence[str], targets: Sequence[str], gold: Sequence[Gold]
+) -> AlignmentScore | None:
     """Alignment error rate, in percent, of the attention under forced decoding of the references.
 
     None for a model without attention.
@@ -74,9 +78,7 @@ def alignment_score(
     forced = translator.score(sources, targets)
     if not any(one.attention.size for one in forced):
         return None
-    result = alignment_error_rate((hard_links(one.words()) for one in forced), (read_links(line) for line in gold))
-    signature = f"precision:{100 * result.precision:.1f}|recall:{100 * result.recall:.1f}|sentences:{len(forced)}|words"
-    return Score("AER", 100 * result.error_rate, signature)
+    return alignment_error_rate((hard_links(one.words()) for one in forced), gold)
 
 
 def training_summary(records: Sequence[dict[str, Any]]) -> dict[str, float]:

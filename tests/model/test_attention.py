@@ -1,6 +1,7 @@
 """Attention: scores as the papers write them, weights that see real tokens alone, queries that do not meet."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -450,3 +451,26 @@ def test_additive_attention_takes_a_width_of_its_own():
     module = AdditiveAttention(4, memory_size=3, hidden_size=7)
     assert module.keys(torch.zeros(1, 2, 3)).shape == (1, 2, 7)
     assert AdditiveAttention(4, memory_size=3).keys(torch.zeros(1, 2, 3)).shape == (1, 2, 4)
+
+
+@every_score
+def test_a_position_out_of_sight_gets_nothing_and_the_others_share_as_if_it_were_not_there(score):
+    module = attention(score)
+    memory, query = memory_of(module), random(3, 4)
+    visible = torch.tensor([[True, False, True, True, False, True], [True, True, False] + [True] * 3, [True] * 6])
+    _, weights, _ = module(query, memory, start_of(module, memory))
+    context, seen, _ = module(query, replace(memory, visible=visible), start_of(module, memory))
+    assert (seen[~visible | ~MASK] == 0).all()
+    assert_same(seen.sum(dim=1), torch.ones(3, dtype=torch.float64))
+    if not isinstance(module, MultiHeadAttention):  # of which each head shares by its own weights
+        left = weights * visible
+        assert_same(seen, left / left.sum(dim=1, keepdim=True))
+        assert_same(context, (seen[:, None] @ memory.values)[:, 0])
+
+
+def test_sight_follows_the_sentences_that_are_kept():
+    memory = memory_of(attention("dot"))
+    visible = torch.tensor([[True] * 6, [False, True] * 3, [True] * 6])
+    kept = replace(memory, visible=visible).select(torch.tensor([1, 2]))
+    assert kept.visible.tolist() == [[False, True] * 3, [True] * 6]
+    assert memory.select(torch.tensor([0])).visible is None

@@ -35,6 +35,54 @@ def test_words_are_runs_of_letters_chinese_characters_and_marks(text: str, expec
     assert cut(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("वह किताब पढ़ती है।", ["वह", "किताब", "पढ़ती", "है", "।"]),
+        ("\u0915\u094d\u200d\u0937", ["\u0915\u094d\u200d\u0937"]),
+        ("السَّلَامُ عَلَيْكُمْ؟", ["السَّلَامُ", "عَلَيْكُمْ", "؟"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("cafe\u0301 l’e\u0301te\u0301", ["cafe\u0301", "l’e\u0301te\u0301"]),
+        ("สวัสดี ฉัน", ["สวัสดี", "ฉัน"]),
+        ("한국어가 좋다", ["한국어가", "좋다"]),
+        ("Wort\u00adtrennung", ["Wort\u00adtrennung"]),
+        ("葛\U000e0100城𠮷", ["葛\U000e0100", "城", "𠮷"]),
+    ],
+)
+def test_marks_and_joiners_stay_with_their_letters(text: str, expected: list[str]) -> None:
+    assert cut(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("人々は食べる。", ["人", "々", "は", "食", "べる", "。"]),
+        ("これはラーメンです", ["これは", "ラーメン", "です"]),
+        ("らーめんとﾊﾞﾅﾅ", ["らーめんと", "ﾊﾞﾅﾅ"]),
+        ("か\u3099きiPhoneは", ["か\u3099き", "iPhone", "は"]),
+    ],
+)
+def test_kanji_are_words_and_so_are_runs_of_one_kind_of_kana(text: str, expected: list[str]) -> None:
+    assert cut(text) == expected
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+EMOJI = [FAMILY, "👍🏽", "❤\ufe0f", "❤\ufe0f\u200d🔥", "🇩🇪", "🇫🇷", "1\ufe0f\u20e3", "#\ufe0f\u20e3", "😀"]
+
+
+@given(emoji=st.lists(st.sampled_from(EMOJI), max_size=6))
+def test_an_emoji_is_one_word_however_it_is_made_up(emoji: list[str]) -> None:
+    assert cut("".join(emoji)) == emoji
+    assert cut("".join(f"{one}a" for one in emoji)) == [word for one in emoji for word in (one, "a")]
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200e", "\ufeff", "\x07"])
+def test_a_character_that_shows_nothing_is_no_word(unseen: str) -> None:
+    assert cut(f"{unseen} 好{unseen}。{unseen}") == ["好", "。"]
+    merged = merge(np.array([[0.25, 0.25, 0.5]]), ["▁", unseen, "好"], ["▁x"])
+    assert (merged.source, merged.weights.tolist()) == (("好",), [[1.0]])
+
+
 def test_words_are_spans_of_the_text_as_given() -> None:
     assert words("  a 我") == [(2, 3), (4, 5)]
 

@@ -333,5 +333,5 @@ def test_attention_of_a_validation_pair_is_kept_where_asked(create_run):
 
 
 def test_a_validation_pair_that_is_not_there_is_refused(create_run):
-    with pytest.raises(InputError, match="training.keep_attention=9, but there are 8 pairs for validation"):
+    with pytest.raises(InputError, match=r"training\.keep_attention=9, but there are 8 pairs for validation"):
         prepare(create_run("training.keep_attention=9"))

@@ -1,0 +1,193 @@
+"""What goes on inside a model: the gates of its cells, its search as a tree, its attention over the training."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from s2s.errors import InputError
+from s2s.model.recording import CellUpdate, recorded_cells
+from s2s.report.beam_record import BeamTree, Branch, Fate
+from s2s.report.beam_tree import write_beam_trees
+from s2s.report.gallery import Gallery
+from s2s.report.sheet import Panel, Sheet, View
+from s2s.report.words import merge_pieces
+from s2s.report.writers import numbered_pictures
+from s2s.run import Run
+from s2s.search.beam import BeamSearch, BeamStep
+from s2s.text.tokenizer import EOS
+from s2s.translator import Translation, Translator
+
+if TYPE_CHECKING:
+    from s2s.report.gates import CellTrace
+
+__all__ = ["beam_tree", "cell_traces", "draw_cells", "evolution", "write_evolution", "write_trees"]
+
+
+def draw_cells(
+    translator: Translator,
+    chunks: Iterable[tuple[Sequence[str], Sequence[str] | None]],
+    path: str,
+    *,
+    say: Callable[[str], None],
+) -> None:
+    """Draw what the cells do for each source, pictures numbered where there are several sentences.
+
+    Args:
+        translator: any.
+        chunks: sources, and their targets or None to translate them.
+        path: the picture.
+        say: is told what a person should know of it.
+    """
+    _check_suffix(path, (".png", ".svg", ".pdf"), "view=gates draws a picture")
+    from s2s.report.gates import draw_gates  # as matplotlib takes a while to import
+
+    with numbered_pictures(Path(path), draw_gates, say) as add:
+        for sources, targets in chunks:
+            for translation in translator(sources) if targets is None else translator.score(sources, targets):
+                if translation.source_tokens:
+                    add(cell_traces(translator, translation))
+
+
+def write_trees(translator: Translator, sources: Iterable[str], path: str, *, title: str) -> None:
+    """Write the search of every sentence that has words as a tree, all on one page."""
+    _check_suffix(path, (".html",), "view=beam writes a page")
+    write_beam_trees((beam_tree(translator, source) for source in sources if source.strip()), path, title=title)
+
+
+def write_evolution(run: Run, path: str, *, level: str, say: Callable[[str], None]) -> None:
+    """Write the attention of a run over its training as an animation, ``.gif``, or a page with a slider, ``.html``."""
+    _check_suffix(path, (".gif", ".html"), "view=evolution writes an animation or a page")
+    sheet = evolution(run)
+    if path.endswith(".html"):
+        with Gallery(path, title=f"Training of {run.folder.name}", frames=True) as gallery:
+            gallery.add(sheet)
+        return
+    from s2s.report.animation import write_animation
+
+    views = [panel.views[level] for panel in sheet.panels]
+    if notice := write_animation(views, path, titles=[panel.title for panel in sheet.panels]):
+        say(notice)
+
+
+def _check_suffix(path: str, known: tuple[str, ...], what: str) -> None:
+    """Raise an InputError for a file of another kind."""
+    if not path.lower().endswith(known):
+        raise InputError(f"{what}, got output={path}; give a file that ends in {' or '.join(known)}")
+
+
+def cell_traces(translator: Translator, translation: Translation) -> "list[CellTrace]":
+    """What every layer of the encoder and the decoder did while a translation's tokens were read and written."""
+    with recorded_cells(translator.model) as updates:
+        translator.score([translation.source], [translation.target_tokens])
+    source = translation.source_tokens[::-1] if translator.model.encoder.reverse else translation.source_tokens
+    read = {"encoder": source, "decoder": ("<s>", *translation.target_tokens[:-1])}
+    return [_trace(list(group), read) for _, group in groupby(sorted(updates, key=_place), key=_place)]
+
+
+def _place(update: CellUpdate) -> tuple[bool, str, int, bool]:
+    """Where a layer stands, encoder first; updates of one place stay in order, as sorting is stable."""
+    return not update.recurrent.startswith("encoder"), update.recurrent, update.layer, update.reverse
+
+
+def _trace(updates: list[CellUpdate], read: dict[str, tuple[str, ...]]) -> "CellTrace":
+    """Put the updates of one layer side by side, in the order of the sentence."""
+    from s2s.report.gates import CellTrace
+
+    first = updates[0]
+    side, _, part = first.recurrent.partition(".")
+    named = [side, *([] if part == "recurrent" else [part.replace(".", " ")]), f"layer {first.layer + 1}"]
+    in_order = updates[::-1] if first.reverse else updates
+    values = {
+        name: torch.cat([update.activations[name] for update in in_order]).float().cpu().numpy()
+        for name in first.activations
+    }
+    return CellTrace(", ".join([*named, *(["backward"] if first.reverse else [])]), read[side], values)
+
+
+def evolution(run: Run) -> Sheet:
+    """How the attention of one validation pair came to be: a panel for every validation, under forced decoding.
+
+    Raises:
+        InputError: the run kept none.
+    """
+    moments = list(run.records(run.attention))
+    if not moments:
+        raise InputError(
+            f"{run.folder} has no attention over its training; train with training.keep_attention=1, which keeps that "
+            "of the first validation pair"
+        )
+    panels = []
+    for moment in moments:
+        pieces = View(
+            tuple(moment["source_tokens"]),
+            tuple(moment["target_tokens"]),
+            np.array(moment["attention"]),
+            tuple(moment["token_log_probs"]),
+        )
+        views = {"words": merge_pieces(pieces), "pieces": pieces}
+        title = f"update {moment['updates']:,}"
+        panels.append(Panel(title, moment["text"], moment["score"], moment["log_prob"], views))
+    return Sheet(moments[0]["source"], tuple(panels))
+
+
+def beam_tree(translator: Translator, source: str) -> BeamTree:
+    """Search one sentence and keep every candidate of every step.
+
+    Raises:
+        InputError: the search is no beam search.
+    """
+    search = translator.search
+    if not isinstance(search, BeamSearch):
+        raise InputError(f"view=beam needs a beam search, got {type(search).__name__}; give search=beam")
+    if translator.shortlist is not None:
+        raise InputError("view=beam shows all words; leave shortlist= out")
+    steps: list[BeamStep] = []
+
+    def watched(*arguments, **options):  # type: ignore[no-untyped-def]
+        return search(*arguments, **options, watch=steps.append)
+
+    best = translator.using(watched)([source])[0]
+    return BeamTree(
+        source=source,
+        steps=tuple(_branches(translator, steps, best)),
+        beam_size=search.beam_size,
+        length_penalty=search.length_penalty,
+        coverage_penalty=search.coverage_penalty,
+        winner_text=best.text,
+    )
+
+
+def _branches(translator: Translator, steps: list[BeamStep], best: Translation) -> Iterator[tuple[Branch, ...]]:
+    """Every step's candidates as branches; rows of the beam become places among the candidates of the step before."""
+    assert isinstance(translator.search, BeamSearch)
+    beam_size = translator.search.beam_size
+    rows: list[int] = [-1]
+    won = len(best.target_tokens) - 1, best.score
+    for number, step in enumerate(steps):
+        found = step.candidates
+        possible = np.flatnonzero(np.isfinite(found.log_probs[0]))
+        ended = found.tokens[0] == EOS
+        scores = {ending.row: ending.score for ending in step.endings}
+        going_on = [int(place) for place in possible if not ended[place]][:beam_size]
+        branches = []
+        for place in possible.tolist():
+            row, counts = int(found.parents[0, place]), place < beam_size
+            fate: Fate = "alive" if place in going_on else "pruned"
+            if ended[place]:
+                fate = "late" if not counts else "won" if (number, scores[row]) == won else "ended"
+            branches.append(
+                Branch(
+                    parent=rows[row],
+                    label=translator.target.pieces_of([int(found.tokens[0, place])])[0],
+                    token_log_prob=float(found.token_log_probs[0, place]),
+                    log_prob=float(found.log_probs[0, place]),
+                    fate=fate,
+                    score=scores[row] if ended[place] else None,
+                )
+            )
+        rows = going_on
+        yield tuple(branches)

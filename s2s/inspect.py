@@ -1,0 +1,94 @@
+"""python -m s2s.inspect: what a translator looked at, as pictures, pages, text or numbers."""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from omegaconf import DictConfig, ListConfig
+
+from s2s.config import command, say
+from s2s.errors import InputError
+from s2s.inside import draw_cells, write_evolution, write_trees
+from s2s.inspection import Linking, sheets
+from s2s.intervention import interfered_sheets
+from s2s.report.sheet import Sheet
+from s2s.report.suspects import write_report
+from s2s.report.writers import FORMATS, opened_writers
+from s2s.run import Run
+from s2s.text.lines import opened, paired_lines, read_lines_as_they_come
+from s2s.translator import Translator, tell_progress
+
+CHOICES = {"view": ("attention", "gates", "beam", "evolution"), "format": FORMATS, "level": ("words", "pieces")}
+INTERFERENCE = ("prefix", "replace", "force", "forbid")
+
+
+def inspect(config: DictConfig) -> None:
+    """Show what the configuration asks for."""
+    for name, known in CHOICES.items():
+        if config[name] not in known:
+            raise InputError(f"{name}={config[name]} is unknown; expected one of {', '.join(known)}")
+    folders = listed(config.run)
+    runs = [Run(folder) for folder in folders] if folders else [Run.find(None, config.runs_dir)]
+    say(f"run: {', '.join(str(run.folder) for run in runs)}")
+    if config.view == "attention":
+        show_attention(config, runs)
+    elif len(runs) == 1:
+        show_inside(config, runs[0])
+    else:
+        raise InputError(f"view={config.view} shows one run, got {len(runs)}; give run= one folder")
+
+
+def show_attention(config: DictConfig, runs: list[Run]) -> None:
+    """Write every sentence to every output; or, for a report, rank them."""
+    names = ", ".join(run.folder.name for run in runs)
+    shown = tell_progress(every_sheet(config, runs), say)
+    if config.report:
+        write_report(shown, listed(config.report), count=config.shown, title=f"Suspicious translations of {names}")
+        return
+    options = {"form": config.format, "level": config.level, "title": f"Attention of {names}", "say": say}
+    with opened_writers(listed(config.output), **options) as write:
+        for sheet in shown:
+            write(sheet)
+
+
+def every_sheet(config: DictConfig, runs: list[Run]) -> Iterator[Sheet]:
+    """What is shown of each line of the input, as the lines come."""
+    translators = {run.folder.name: Translator.from_config(config, run) for run in runs}
+    if len(translators) < len(runs):
+        raise InputError("run= names folders of one name, which could not be told apart; rename one")
+    backward = Translator.from_config(config, Run(config.backward)) if config.backward else None
+    linking = Linking(config.share, config.threshold, backward, config.symmetrise)
+    pages = any(output.endswith(".html") for output in listed(config.output))
+    parts = pages if config.parts is None else config.parts
+    options = {"n_best": config.n_best, "batch_size": config.batch_size, "parts": parts, "linking": linking}
+    show: Callable[..., Iterable[Sheet]] = partial(sheets, translators, **options)
+    if asked := {name: config[name] for name in INTERFERENCE if config[name]}:
+        if len(runs) > 1 or config.target:
+            raise InputError(f"{', '.join(asked)}= change a translation of one run; leave target= out, give one run=")
+        show = partial(interfered_sheets, next(iter(translators.values())), **asked)
+    with opened(config.input, "rb") as lines:
+        for sources, targets in paired_lines(lines, config.target):
+            yield from show(sources, targets)
+
+
+def show_inside(config: DictConfig, run: Run) -> None:
+    """Show gates, a search, or how attention came to be, each in one file."""
+    output = str(config.output)
+    if config.view == "evolution":
+        write_evolution(run, output, level=config.level, say=say)
+        return
+    translator = Translator.from_config(config, run)
+    with opened(config.input, "rb") as lines:
+        if config.view == "beam":
+            sources = (source for chunk in read_lines_as_they_come(lines) for source in chunk)
+            write_trees(translator, sources, output, title=f"Beam search of {run.folder.name}")
+        else:
+            draw_cells(translator, paired_lines(lines, config.target), output, say=say)
+
+
+def listed(value: str | ListConfig | None) -> list[str]:
+    """One or several as a list."""
+    return [] if value is None else [str(item) for item in value] if isinstance(value, ListConfig) else [str(value)]
+
+
+if __name__ == "__main__":
+    command("inspect", inspect)

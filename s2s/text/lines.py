@@ -1,0 +1,67 @@
+"""Lines of a pipe or a file as they come, and where results go."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import BinaryIO, cast
+
+from s2s.errors import InputError
+from s2s.text.reading import read_lines
+
+__all__ = ["opened", "paired_lines", "read_lines_as_they_come"]
+
+CHUNK_BYTES = 1 << 16
+
+
+@contextmanager
+def opened(name: str, mode: str) -> Iterator[BinaryIO]:
+    """Open a file, or stdin or stdout for ``-``, which stay open."""
+    if name == "-":
+        yield sys.stdin.buffer if "r" in mode else sys.stdout.buffer
+        return
+    try:
+        file = open(name, mode)  # noqa: SIM115 (closed below)
+    except OSError as error:
+        verb = "read" if "r" in mode else "written"
+        remedy = "give another file, or - for the terminal"
+        raise InputError(f"{name} cannot be {verb} ({error.strerror}); {remedy}") from error
+    with file:
+        yield cast(BinaryIO, file)
+
+
+def read_lines_as_they_come(source: BinaryIO) -> Iterator[list[str]]:
+    """Yield the lines of each chunk as soon as it is there, so that a slow pipe is answered line by line.
+
+    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD.
+    """
+    rest = b""
+    while chunk := source.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            yield [_decoded(line) for line in lines]
+    if rest:
+        yield [_decoded(rest)]
+
+
+def _decoded(line: bytes) -> str:
+    """Bytes of one line as text."""
+    return line.removesuffix(b"\r").decode("utf-8", errors="replace")
+
+
+def paired_lines(source: BinaryIO, target: str | None) -> Iterator[tuple[list[str], list[str] | None]]:
+    """Yield lines as they come, with as many of a target file beside them where there is one.
+
+    Raises:
+        InputError: the target file has more or fewer lines.
+    """
+    targets = None if target is None else read_lines(target)
+    count = 0
+    for lines in read_lines_as_they_come(source):
+        own = None if targets is None else list(islice(targets, len(lines)))
+        count += len(lines)
+        if own is not None and len(own) < len(lines):
+            raise InputError(f"target={target} has fewer lines than the input; give one for each of its lines")
+        yield lines, own
+    if targets is not None and next(targets, None) is not None:
+        raise InputError(f"target={target} has more lines than the input, {count}; give one for each of its lines")
