@@ -166,7 +166,7 @@ def _branches(translator: Translator, steps: list[BeamStep], best: Translation) 
     assert isinstance(translator.search, BeamSearch)
     beam_size = translator.search.beam_size
     rows: list[int] = [-1]
-    won = len(best.target_tokens) - 1, best.score
+    ended_best = [(len(best.target_tokens) - 1, best.score)]  # until it is found, as another may score the same
     for number, step in enumerate(steps):
         found = step.candidates
         possible = np.flatnonzero(np.isfinite(found.log_probs[0]))
@@ -178,7 +178,10 @@ def _branches(translator: Translator, steps: list[BeamStep], best: Translation) 
             row, counts = int(found.parents[0, place]), place < beam_size
             fate: Fate = "alive" if place in going_on else "pruned"
             if ended[place]:
-                fate = "late" if not counts else "won" if (number, scores[row]) == won else "ended"
+                fate = "ended" if counts else "late"
+                if counts and (number, scores[row]) in ended_best:
+                    fate = "won"
+                    ended_best.clear()
             branches.append(
                 Branch(
                     parent=rows[row],

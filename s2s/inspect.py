@@ -1,7 +1,8 @@
 """python -m s2s.inspect: what a translator looked at, as pictures, pages, text or numbers."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from omegaconf import DictConfig, ListConfig
 
@@ -14,11 +15,10 @@ from s2s.report.sheet import Sheet
 from s2s.report.suspects import write_report
 from s2s.report.writers import FORMATS, opened_writers
 from s2s.run import Run
-from s2s.text.lines import opened, paired_lines, read_lines_as_they_come
+from s2s.text.lines import check_nothing_is_lost, opened, paired_lines, read_lines_as_they_come
 from s2s.translator import Translator, tell_progress
 
 CHOICES = {"view": ("attention", "gates", "beam", "evolution"), "format": FORMATS, "level": ("words", "pieces")}
-INTERFERENCE = ("prefix", "replace", "force", "forbid")
 
 
 def inspect(config: DictConfig) -> None:
@@ -26,6 +26,7 @@ def inspect(config: DictConfig) -> None:
     for name, known in CHOICES.items():
         if config[name] not in known:
             raise InputError(f"{name}={config[name]} is unknown; expected one of {', '.join(known)}")
+    check_nothing_is_lost(listed(config.output) + listed(config.report), (config.input, config.target))
     folders = listed(config.run)
     runs = [Run(folder) for folder in folders] if folders else [Run.find(None, config.runs_dir)]
     say(f"run: {', '.join(str(run.folder) for run in runs)}")
@@ -40,34 +41,35 @@ def inspect(config: DictConfig) -> None:
 def show_attention(config: DictConfig, runs: list[Run]) -> None:
     """Write every sentence to every output; or, for a report, rank them."""
     names = ", ".join(run.folder.name for run in runs)
-    shown = tell_progress(every_sheet(config, runs), say)
-    if config.report:
-        write_report(shown, listed(config.report), count=config.shown, title=f"Suspicious translations of {names}")
-        return
-    options = {"form": config.format, "level": config.level, "title": f"Attention of {names}", "say": say}
-    with opened_writers(listed(config.output), **options) as write:
-        for sheet in shown:
-            write(sheet)
+    show = sheet_maker(config, runs)
+    with opened(config.input, "rb") as lines:
+        every_sheet = (sheet for pair in paired_lines(lines, config.target) for sheet in show(*pair))
+        shown = tell_progress(every_sheet, say)
+        if config.report:
+            write_report(shown, listed(config.report), count=config.shown, title=f"Suspicious translations of {names}")
+            return
+        options = {"form": config.format, "level": config.level, "title": f"Attention of {names}", "say": say}
+        with opened_writers(listed(config.output), **options) as write:
+            for sheet in shown:
+                write(sheet)
 
 
-def every_sheet(config: DictConfig, runs: list[Run]) -> Iterator[Sheet]:
-    """What is shown of each line of the input, as the lines come."""
+def sheet_maker(config: DictConfig, runs: list[Run]) -> Callable[[list[str], list[str] | None], Iterable[Sheet]]:
+    """What turns sentences, and their targets or None, into what is shown of them."""
     translators = {run.folder.name: Translator.from_config(config, run) for run in runs}
     if len(translators) < len(runs):
         raise InputError("run= names folders of one name, which could not be told apart; rename one")
-    backward = Translator.from_config(config, Run(config.backward)) if config.backward else None
+    backward = Translator.from_config(config, Run(str(config.backward))) if config.backward else None
     linking = Linking(config.share, config.threshold, backward, config.symmetrise)
-    pages = any(output.endswith(".html") for output in listed(config.output))
+    pages = any(output.lower().endswith(".html") for output in listed(config.output))
     parts = pages if config.parts is None else config.parts
     options = {"n_best": config.n_best, "batch_size": config.batch_size, "parts": parts, "linking": linking}
-    show: Callable[..., Iterable[Sheet]] = partial(sheets, translators, **options)
-    if asked := {name: config[name] for name in INTERFERENCE if config[name]}:
+    kinds: dict[str, Callable[..., Any]] = {"prefix": str, "replace": str, "force": listed, "forbid": listed}
+    if asked := {name: as_kind(config[name]) for name, as_kind in kinds.items() if config[name]}:
         if len(runs) > 1 or config.target:
             raise InputError(f"{', '.join(asked)}= change a translation of one run; leave target= out, give one run=")
-        show = partial(interfered_sheets, next(iter(translators.values())), **asked)
-    with opened(config.input, "rb") as lines:
-        for sources, targets in paired_lines(lines, config.target):
-            yield from show(sources, targets)
+        return partial(interfered_sheets, next(iter(translators.values())), **asked)
+    return partial(sheets, translators, **options)
 
 
 def show_inside(config: DictConfig, run: Run) -> None:

@@ -81,7 +81,13 @@ class InterferedSearch:
 
         search: Callable[..., list[list[Hypothesis]]] = self.search
         options = {"n_best": n_best, "bos": bos, "eos": eos, "forbidden": forbidden, "rows": rows}
-        return search(interfered, _Interfered(state, 0), source_lengths, **options)
+        found = search(interfered, _Interfered(state, 0), source_lengths, **options)
+        if not found[0]:
+            raise InputError(
+                f"a prefix of {len(self.prefix)} pieces leaves nothing to write within the length limit; shorten it, "
+                "or raise search.max_extra"
+            )
+        return found
 
 
 def interfere(
@@ -113,12 +119,7 @@ def interfere(
         raise InputError(f"prefix={prefix!r} has characters this run has no piece for; write it with others")
     pieces = translator.source.pieces(source)
     search = InterferedSearch(translator.search, tuple(begun), sight(pieces, force=force, forbid=forbid))
-    try:
-        return translator.using(search)([source], n_best=n_best)[0]
-    except IndexError:
-        raise InputError(
-            f"prefix={prefix!r} leaves nothing to write within the length limit; raise search.max_extra"
-        ) from None
+    return translator.using(search)([source], n_best=n_best)[0]
 
 
 def interfered_sheets(

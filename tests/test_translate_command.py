@@ -142,19 +142,6 @@ def test_no_line_in_is_no_line_out(in_process, trained):
     assert in_process("translate", f"run={trained.folder}")[:2] == (0, "")
 
 
-def test_a_line_cut_anywhere_by_the_pipe_is_one_line():
-    import io
-
-    from s2s.text.lines import read_lines_as_they_come
-
-    class Pipe(io.BytesIO):
-        def read1(self, size=-1):
-            return super().read1(1)
-
-    lines = [line for chunk in read_lines_as_they_come(Pipe(TEXT)) for line in chunk]
-    assert lines == LINES
-
-
 def test_the_search_of_the_command_line_goes_before_the_run_s(in_process, trained):
     arguments = (f"run={trained.folder}", "n_best=2")
     assert in_process("translate", *arguments, "search.beam_size=2", stdin=b"eins\n")[0] == 0

@@ -90,7 +90,7 @@ def _drawn(panel: Panel, level: str) -> list[str]:
     if not sys.stdout.isatty():
         return heatmap_lines(panel.views[level], width=WIDTH_OF_A_PIPE, colour=False)
     width = max(40, shutil.get_terminal_size().columns)
-    return heatmap_lines(panel.views[level], width=width, colour="NO_COLOR" not in os.environ)
+    return heatmap_lines(panel.views[level], width=width, colour=not os.environ.get("NO_COLOR"))
 
 
 def file_writer(path: str, *, level: str, title: str, say: Callable[[str], None]) -> AbstractContextManager[Writer]:
@@ -108,7 +108,7 @@ def file_writer(path: str, *, level: str, title: str, say: Callable[[str], None]
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
-            f"output={path} ends in {suffix or 'no suffix'!r}; expected {', '.join(SUFFIXES)}, or - for the terminal"
+            f"output={path} ends in {suffix or 'no suffix'}; expected {', '.join(SUFFIXES)}, or - for the terminal"
         )
     return SUFFIXES[suffix](Path(path), level=level, title=title, say=say)
 

@@ -1,17 +1,26 @@
 """Lines of a pipe or a file as they come, and where results go."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from s2s.errors import InputError
 from s2s.text.reading import read_lines
 
-__all__ = ["opened", "paired_lines", "read_lines_as_they_come"]
+__all__ = ["check_nothing_is_lost", "opened", "paired_lines", "read_lines_as_they_come"]
 
 CHUNK_BYTES = 1 << 16
+
+
+def check_nothing_is_lost(outputs: Iterable[str], inputs: Iterable[str | None]) -> None:
+    """Raise an InputError where a result would be written over what is read; ``-`` is no file."""
+    read = {Path(str(name)).resolve() for name in inputs if name not in (None, "-")}
+    for output in outputs:
+        if output != "-" and Path(output).resolve() in read:
+            raise InputError(f"{output} is an input, which would be lost; give another file for the result")
 
 
 @contextmanager
@@ -21,7 +30,7 @@ def opened(name: str, mode: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer if "r" in mode else sys.stdout.buffer
         return
     try:
-        file = open(name, mode)  # noqa: SIM115 (closed below)
+        file = open(str(name), mode)  # noqa: SIM115 (closed below; a number is a name too, not a descriptor)
     except OSError as error:
         verb = "read" if "r" in mode else "written"
         remedy = "give another file, or - for the terminal"
@@ -55,7 +64,7 @@ def paired_lines(source: BinaryIO, target: str | None) -> Iterator[tuple[list[st
     Raises:
         InputError: the target file has more or fewer lines.
     """
-    targets = None if target is None else read_lines(target)
+    targets = None if target is None else read_lines(str(target))
     count = 0
     for lines in read_lines_as_they_come(source):
         own = None if targets is None else list(islice(targets, len(lines)))

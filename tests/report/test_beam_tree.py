@@ -472,8 +472,12 @@ def test_sixty_steps_of_ten_stay_inside_the_page_and_zoom(look: Callable[..., An
     page.keyboard.press("Tab")
     page.keyboard.press("0")
     page.keyboard.press("Home")
+    page.mouse.move(600, 600)
     page.keyboard.press("End")
     assert page.evaluate("document.activeElement.classList.contains('won')")
+    page.wait_for_timeout(200)  # the browser tells of what came under the pointer a little later
+    assert page.locator("#tip .so-far").inner_text() == page.locator("#winner-text").inner_text()
+    assert page.locator("#tip").is_visible()
     assert page.locator("#zoom").inner_text() == "100 %"
     frame, box = page.locator("#view").bounding_box(), page.locator(".branch.won").bounding_box()
     assert frame["x"] <= box["x"] <= frame["x"] + frame["width"]
