@@ -47,7 +47,8 @@ def prepare(run: Run) -> tuple[Trainer, Corpus]:
     config = run.config
     settings, corpus = build(config.training), build(config.data)
     torch.manual_seed(config.seed)
-    data = load_training_data(corpus, build(config.tokenizer), run, longest=settings.longest, seed=config.seed, say=say)
+    recipe, guided = build(config.tokenizer), settings.guided_alignment > 0
+    data = load_training_data(corpus, recipe, run, longest=settings.longest, seed=config.seed, say=say, guided=guided)
     trainer = Trainer(
         run=run,
         data=data,

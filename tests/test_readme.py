@@ -11,16 +11,19 @@ from s2s.config import compose
 HOUSE = Path(__file__).parents[1]
 PAGES = [
     HOUSE / name
-    for name in ("README.md", "docs/README.zh.md", "docs/models.md", "docs/experiments.md", "data/sample/README.md")
+    for name in (
+        *("README.md", "docs/README.zh.md", "docs/inspect.md", "docs/models.md", "docs/experiments.md", "docs/speed.md"),
+        "data/sample/README.md",
+    )
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate|compare|bench)([^|<>#`\n]*)")
+COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate|compare|inspect|bench)([^|<>#`\n]*)")
 
 
 def commands():
     """Every command of this project on the pages, in blocks and in tables."""
     return sorted(
-        {match.groups() for page in PAGES[:4] for match in COMMAND.finditer(page.read_text(encoding="utf-8"))}
+        {match.groups() for page in PAGES[:-1] for match in COMMAND.finditer(page.read_text(encoding="utf-8"))}
     )
 
 

@@ -48,11 +48,12 @@ class AlignmentScore(Score):
 
 
 def hard_links(view: View, *, share: float = 0.5) -> set[Link]:
-    """Decide on links (source index, target index) between words; ``</s>`` is no word, so its weight is left out.
+    """Decide on links (source index, target index) between words.
 
     Each target word is linked to the source word it attends to most and to every other with at least ``share`` of that
     maximum. Half is the default because characters of one Chinese piece divide its weight among them: a piece of two
-    characters that wins over a neighbour of one must not lose its links by being longer.
+    characters that wins over a neighbour of one must not lose its links by being longer. ``</s>`` is no word and is
+    never linked, but its weight counts as a maximum: what looks at it has no counterpart.
 
     Raises:
         InputError: ``share`` is not above 0 and at most 1.
@@ -60,7 +61,7 @@ def hard_links(view: View, *, share: float = 0.5) -> set[Link]:
     if not 0 < share <= 1:
         raise InputError(f"share is {share}, expected a number above 0 and at most 1; 0.5 is the default")
     weights = _between_words(view)
-    most = weights.max(axis=1, keepdims=True, initial=0)
+    most = view.weights[: len(weights)].max(axis=1, keepdims=True, initial=0)
     # Shares of one piece are equal but for rounding.
     return _links((weights >= share * most * (1 - ROUNDING)) & (most > 0))
 

@@ -1,6 +1,6 @@
 """From attention between pieces to attention between words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from s2s.errors import InputError
 from s2s.report.sheet import View
 
-__all__ = ["EOS_PIECE", "WORD", "merge_pieces", "words"]
+__all__ = ["EOS_PIECE", "WORD", "merge_pieces", "spread_links", "words"]
 
 BLANK = "▁"
 EOS_PIECE = "</s>"
@@ -71,6 +71,29 @@ def merge_pieces(pieces: View) -> View:
         log_probs=tuple(of_words.tolist()),
         parts={name: merged(matrix) for name, matrix in pieces.parts.items()},
     )
+
+
+def spread_links(links: Iterable[tuple[int, int]], source: Sequence[str], target: Sequence[str]) -> NDArray[np.float64]:
+    """Bring links between words to weights between pieces, (T, S), which `merge_pieces` brings back.
+
+    A target word spreads one over the source words it is linked to, each of them spreads its share over its pieces by
+    their characters, and a target piece has the mean of its words by characters. Rows sum to one: a target word that
+    is linked to none is linked to the last source word, ``</s>``.
+
+    Args:
+        links: of (source word, target word), counted from 0.
+        source, target: pieces with a last ``</s>``.
+    """
+    source_words, source_cover = _cover(source, "source")
+    target_words, target_cover = _cover(target, "target")
+    linked = np.zeros((len(target_words), len(source_words)))
+    for source_word, target_word in links:
+        linked[target_word, source_word] = 1
+    linked[~linked.any(axis=1), -1] = 1
+    linked /= linked.sum(axis=1, keepdims=True)
+    of_words = target_cover / target_cover.sum(axis=1, keepdims=True)
+    between: NDArray[np.float64] = of_words @ linked @ (source_cover / source_cover.sum(axis=0)).T
+    return between
 
 
 def _cover(tokens: Sequence[str], side: str) -> tuple[list[str], NDArray[np.float64]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import regex
 import sentencepiece
 
 from s2s.errors import InputError
@@ -16,6 +17,8 @@ __all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalis
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 EOS_PIECE = "</s>"
 EVERY_CHARACTER = 0x110000  # as many as Unicode has room for
+CHINESE = regex.compile(r"\p{Han}")
+CUT = "\N{WORD JOINER}"
 
 
 def normalise(text: str) -> str:
@@ -114,6 +117,7 @@ class TokenizerRecipe:
         joint: one model for both languages, or one for each.
         character_coverage: share of the characters that get pieces of their own; the rarest become UNK.
         sampling: see ``Tokenizer.encode``; used in training only.
+        split_chinese: make no piece of more than one Chinese character, so that attention and links are of characters.
     """
 
     algorithm: str
@@ -121,6 +125,7 @@ class TokenizerRecipe:
     joint: bool = True
     character_coverage: float = 1.0
     sampling: float = 0.0
+    split_chinese: bool = False
 
     def train(self, sentences: Iterable[str]) -> Tokenizer:
         """Train one model on sentences.
@@ -133,13 +138,14 @@ class TokenizerRecipe:
         buffer = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=(normalise(sentence) for sentence in sentences),
+                sentence_iterator=map(self._cut if self.split_chinese else normalise, sentences),
                 model_writer=buffer,
                 model_type=self.algorithm,
                 vocab_size=EVERY_CHARACTER if self.algorithm == "char" else self.vocabulary_size,
                 hard_vocab_limit=self.algorithm == "bpe",
                 character_coverage=self.character_coverage,
                 normalization_rule_name="identity",
+                pretokenization_delimiter=CUT if self.split_chinese else "",
                 max_sentence_length=1 << 16,
                 num_threads=2,
                 minloglevel=2,
@@ -155,6 +161,11 @@ class TokenizerRecipe:
                 "set another tokenizer.vocabulary_size or use tokenizer=char"
             ) from error
         return Tokenizer(buffer.getvalue())
+
+    @staticmethod
+    def _cut(sentence: str) -> str:
+        """Mark where no piece may go on; such pieces are not learnt, so text need not be marked when it is encoded."""
+        return CHINESE.sub(f"{CUT}\\g<0>{CUT}", normalise(sentence).replace(CUT, ""))
 
     def _check(self) -> None:
         """Raise an InputError for options that SentencePiece would refuse in words of its own."""

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from s2s.errors import InputError
+from s2s.report.alignment import check_gold, read_links
+from s2s.report.words import words
 from s2s.run import Run
 from s2s.text.batching import ParallelIds
 from s2s.text.corpus import Corpus
 from s2s.text.tokenised import tokenise
-from s2s.text.tokenizer import Tokenizer, TokenizerRecipe
+from s2s.text.tokenizer import Tokenizer, TokenizerRecipe, normalise
+from s2s.training.guide import Guide
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,6 +34,7 @@ class TrainingData:
         valid_sources, valid_targets: validation pairs as text.
         source, target: tokenizers.
         language: code of the target language.
+        guide: where attention should go in the training pairs, where there are word links.
     """
 
     epoch: Callable[[int], ParallelIds]
@@ -40,10 +44,18 @@ class TrainingData:
     source: Tokenizer
     target: Tokenizer
     language: str
+    guide: Guide | None
 
 
 def load_training_data(
-    corpus: Corpus, recipe: TokenizerRecipe, run: Run, *, longest: int, seed: int, say: Callable[[str], None]
+    corpus: Corpus,
+    recipe: TokenizerRecipe,
+    run: Run,
+    *,
+    longest: int,
+    seed: int,
+    say: Callable[[str], None],
+    guided: bool = False,
 ) -> TrainingData:
     """Load the corpus, train the tokenizers on its training split unless the run has them, and tokenise.
 
@@ -54,8 +66,18 @@ def load_training_data(
         longest: pairs with more pieces than this on a side are left out.
         seed: of sampled segmentations.
         say: takes each line that the person should read.
+        guided: whether attention is told where to go, which takes word links of the training pairs.
+
+    Raises:
+        InputError: no pair is left to train on, or word links are wanted that are not there, or that do not go
+            with segmentations that change.
     """
-    train, valid = split_pairs(corpus, say)
+    if guided and recipe.sampling:
+        raise InputError(
+            f"tokenizer.sampling={recipe.sampling} cuts words anew every epoch, which training.guided_alignment cannot "
+            "follow; set one of them to 0"
+        )
+    train, valid = split_pairs(corpus, say, linked=guided)
     languages = f"{corpus.source} to {corpus.target}"
     say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation pairs, {languages}")
     if (run.folder / "tokenizer").is_dir():
@@ -85,16 +107,19 @@ def load_training_data(
         source=source,
         target=target,
         language=corpus.target,
+        guide=Guide.of(train, source, target) if guided else None,
     )
 
 
-def split_pairs(corpus: Corpus, say: Callable[[str], None]) -> tuple["Dataset", "Dataset"]:
-    """Load training and validation pairs.
+def split_pairs(corpus: Corpus, say: Callable[[str], None], *, linked: bool = False) -> tuple["Dataset", "Dataset"]:
+    """Load training and validation pairs, with ``linked`` the training pairs' word links as the column ``links``.
 
     Where the corpus has no validation split, every twentieth training pair, about a thousand at most, is held out of
     training and stands in for it.
     """
     train = corpus.load("train")
+    if linked:
+        train = train.add_column("links", _word_links(corpus, train))
     if "valid" in corpus.splits():
         return train, corpus.load("valid")
     every = max(HOLD_OUT_EVERY, len(train) // HOLD_OUT_MOST)
@@ -104,3 +129,22 @@ def split_pairs(corpus: Corpus, say: Callable[[str], None]) -> tuple["Dataset", 
     rows = np.arange(len(train))
     held_out = rows % every == every - 1
     return train.select(rows[~held_out]).flatten_indices(), train.select(rows[held_out]).flatten_indices()
+
+
+def _word_links(corpus: Corpus, train: "Dataset") -> list[str]:
+    """Read the word links of the training pairs, a line for each, and check that they are of these words."""
+    name = f"train.{corpus.source}-{corpus.target}.align"
+    links = corpus.alignments("train")
+    if links is None:
+        raise InputError(
+            f"training.guided_alignment needs word links of the training pairs, and there is no {name} in "
+            f"data.path={corpus.path}; let an aligner write it, a line for each pair such as 0-0 1-2, or set "
+            "training.guided_alignment=0"
+        )
+    if len(links) != len(train):
+        raise InputError(
+            f"{name} has {len(links)} lines for {len(train)} training pairs; give one for each, and keep empty lines"
+        )
+    sizes = zip(*([len(words(normalise(text))) for text in train[side]] for side in ("source", "target")), strict=True)
+    check_gold(map(read_links, links), sizes, name)
+    return links

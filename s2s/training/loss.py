@@ -8,9 +8,10 @@ from torch.autograd.function import once_differentiable
 
 from s2s.model.product import multiply, weight_gradient
 
-__all__ = ["coverage_loss", "smoothed_cross_entropy"]
+__all__ = ["coverage_loss", "guided_alignment_loss", "smoothed_cross_entropy"]
 
 CHUNK_ROWS = 512
+LEAST_WEIGHT = 1e-9
 
 
 def coverage_loss(attention: Tensor, mask: Tensor) -> Tensor:
@@ -28,6 +29,23 @@ def coverage_loss(attention: Tensor, mask: Tensor) -> Tensor:
     attention = attention.to(torch.promote_types(attention.dtype, torch.float32))
     coverage = nn.functional.pad(attention[:, :-1].cumsum(dim=1), (0, 0, 1, 0))
     return torch.minimum(attention, coverage).sum(dim=2)[mask].sum()
+
+
+def guided_alignment_loss(attention: Tensor, guide: Tensor) -> Tensor:
+    """Sum the cross-entropy of attention against what it should be: ``-Σ_t Σ_s A_ts log a_ts``.
+
+    Chen, Matusov, Khadivi & Peter (2016); Mi, Wang & Ittycheriah (2016).
+
+    Args:
+        attention: weights of the source at every target position, (B, T, S).
+        guide: A, the same shape, zeros on padding.
+
+    Returns:
+        the sum over target positions, differentiable. Weights below ``LEAST_WEIGHT``, such as those outside a window,
+        count as that and send nothing back.
+    """
+    attention = attention.to(torch.promote_types(attention.dtype, torch.float32))
+    return -(guide * attention.clamp(min=LEAST_WEIGHT).log()).sum()
 
 
 def smoothed_cross_entropy(

@@ -28,6 +28,7 @@ class TrainingSettings:
     longest: int
     label_smoothing: float
     coverage_loss: float
+    guided_alignment: float
     clip_norm: float | None
     validate_every: int | None
     criterion: str
@@ -45,8 +46,9 @@ class TrainingSettings:
                 raise InputError(f"training.{name}={value} must be above 0; null switches it off where it may be off")
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"training.label_smoothing={self.label_smoothing} must be from 0 to below 1")
-        if not 0 <= self.coverage_loss < math.inf:
-            raise InputError(f"training.coverage_loss={self.coverage_loss} is no weight; give 0 for none, or more")
+        for name in ("coverage_loss", "guided_alignment"):
+            if not 0 <= (weight := getattr(self, name)) < math.inf:
+                raise InputError(f"training.{name}={weight} is no weight; give 0 for none, or more")
         if self.criterion not in ("bleu", "chrf", "loss"):
             raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf or loss")
         if self.precision not in ("no", "bf16"):

@@ -19,7 +19,7 @@ from s2s.report.metrics import bleu, chrf, perplexity
 from s2s.run import Run
 from s2s.text.batching import ParallelIds, SentenceIds, padding_share, plan_batches
 from s2s.training.data import TrainingData
-from s2s.training.loss import coverage_loss, smoothed_cross_entropy
+from s2s.training.loss import coverage_loss, guided_alignment_loss, smoothed_cross_entropy
 from s2s.training.progress import ProgressDisplay, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
 from s2s.training.schedule import Schedule, stale
@@ -49,7 +49,7 @@ class Trainer:
         say: takes each line that the person should read.
 
     Raises:
-        InputError: an optimizer that cannot be made, or a coverage loss of a model without attention.
+        InputError: an optimizer that cannot be made, or a loss on the attention of a model without.
     """
 
     def __init__(
@@ -72,11 +72,12 @@ class Trainer:
         self.run, self.data = run, data
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
-        if settings.coverage_loss and not model.decoder.attention.context_size:
-            raise InputError(
-                f"training.coverage_loss={settings.coverage_loss} needs attention, which this model has none of; set "
-                "training.coverage_loss=0 or choose another model/attention"
-            )
+        for name in ("coverage_loss", "guided_alignment"):
+            if (weight := getattr(settings, name)) and not model.decoder.attention.context_size:
+                raise InputError(
+                    f"training.{name}={weight} needs attention, which this model has none of; set training.{name}=0 "
+                    "or choose another model/attention"
+                )
         if (settings.keep_attention or 0) > len(data.valid_sources):
             raise InputError(
                 f"training.keep_attention={settings.keep_attention}, but there are {len(data.valid_sources)} pairs for "
@@ -216,13 +217,25 @@ class Trainer:
 
     def _training_loss(self, ids: ParallelIds, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """What an update lowers and the negative log-likelihood of a batch, in sum over target tokens."""
-        truth = self.scheduled_sampling.truth(self.state.updates)
+        truth, settings = self.scheduled_sampling.truth(self.state.updates), self.settings
         return self._loss(
-            ids, rows, truth=truth, smoothing=self.settings.label_smoothing, coverage=self.settings.coverage_loss
+            ids,
+            rows,
+            truth=truth,
+            smoothing=settings.label_smoothing,
+            coverage=settings.coverage_loss,
+            guidance=settings.guided_alignment,
         )
 
     def _loss(
-        self, ids: ParallelIds, rows: np.ndarray, *, truth: float = 1.0, smoothing: float = 0.0, coverage: float = 0.0
+        self,
+        ids: ParallelIds,
+        rows: np.ndarray,
+        *,
+        truth: float = 1.0,
+        smoothing: float = 0.0,
+        coverage: float = 0.0,
+        guidance: float = 0.0,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Loss and negative log-likelihood of a batch, in sum over target tokens.
 
@@ -231,6 +244,7 @@ class Trainer:
             truth: probability of reading the true token.
             smoothing: of the cross-entropy.
             coverage: weight of the coverage loss.
+            guidance: weight of the guided alignment loss, of training pairs alone.
         """
         batch = ids.batch(rows.tolist()).to(self.accelerator.device)
         assert batch.target is not None
@@ -246,7 +260,13 @@ class Trainer:
                 batch.target.ids.flatten()[real],
                 smoothing=smoothing,
             )
-            return (loss + coverage * coverage_loss(attention, mask) if coverage else loss), nll
+            if coverage:
+                loss = loss + coverage * coverage_loss(attention, mask)
+            if guidance:
+                assert self.data.guide is not None
+                guide = self.data.guide.batch(rows.tolist()).to(attention.device)
+                loss = loss + guidance * guided_alignment_loss(attention, guide)
+            return loss, nll
 
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""

@@ -39,9 +39,15 @@ def test_a_long_piece_is_not_outdone_by_a_lighter_single_character() -> None:
     assert {(0, 0), (1, 0), (2, 0)} <= hard_links(merged)
 
 
-def test_sentence_ends_are_never_linked_and_take_no_word_s_link() -> None:
-    attention = attention_of([[0.4, 0.0, 0.6], [0.1, 0.2, 0.7], [0.9, 0.0, 0.1]], "a b </s>", "x y </s>")
-    assert hard_links(attention, share=1) == {(0, 0), (1, 1)}
+def test_sentence_ends_are_never_linked() -> None:
+    attention = attention_of([[0.6, 0.0, 0.4], [0.0, 0.6, 0.4], [0.9, 0.0, 0.1]], "a b </s>", "x y </s>")
+    assert hard_links(attention) == {(0, 0), (1, 1)}
+
+
+def test_a_word_that_looks_at_the_sentence_end_is_linked_to_those_it_looks_at_nearly_as_much() -> None:
+    attention = attention_of([[0.4, 0.0, 0.6], [0.1, 0.2, 0.7]], "a b </s>", "x y")
+    assert hard_links(attention) == {(0, 0)}
+    assert hard_links(attention, share=1) == set()
 
 
 def test_the_last_word_of_a_source_without_sentence_end_can_be_linked() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from s2s.errors import InputError
 from s2s.report.sheet import View
-from s2s.report.words import merge_pieces, words
+from s2s.report.words import merge_pieces, spread_links, words
 
 PIECES = st.lists(st.sampled_from(["▁", "▁Haus", "es", "n.", "我们", "，好", "<unk>", "-", "’s", " ", ""]), max_size=8)
 
@@ -159,3 +159,16 @@ def test_a_matrix_that_does_not_fit_its_pieces_is_refused() -> None:
 def test_pieces_without_a_word_are_refused(pieces: list[str]) -> None:
     with pytest.raises(InputError, match="no word in the source pieces"):
         merge(np.ones((1, len(pieces))), pieces, ["▁x"])
+
+
+def test_links_are_spread_over_pieces_by_their_characters() -> None:
+    source, target = ["我们", "图书", "馆", "</s>"], ["▁we", "▁lib", "rary", "!", "</s>"]
+    weights = spread_links([(0, 0), (1, 0), (2, 1), (3, 1), (4, 1)], source, target)
+    library = [0, 2 / 3, 1 / 3, 0]
+    expected = [[1, 0, 0, 0], library, library, [0, 0, 0, 1], [0, 0, 0, 1]]
+    np.testing.assert_allclose(weights, expected, atol=1e-15)
+
+
+def test_a_piece_over_two_linked_words_has_a_share_of_each() -> None:
+    weights = spread_links([(0, 0), (1, 1)], ["▁a", "▁b", "</s>"], ["我的书", "</s>"])
+    np.testing.assert_allclose(weights, [[1 / 3, 1 / 3, 1 / 3], [0, 0, 1]], atol=1e-15)

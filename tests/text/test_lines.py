@@ -82,11 +82,12 @@ def test_without_a_target_file_there_are_no_targets():
 
 
 @pytest.mark.parametrize("size", [3, len(TEXT)])
-@pytest.mark.parametrize("text", ["", "1\n2\n3\n4\n"])
-def test_a_target_file_with_fewer_lines_is_refused(target, size, text):
-    path = target(text)
+@pytest.mark.parametrize("text", ["", "1\n2\n", "1\n2\n3\n4\n"])
+def test_a_target_file_with_fewer_lines_is_refused_before_a_line_goes_without(target, size, text):
+    path, read = target(text), []
     with pytest.raises(InputError) as caught:
-        list(paired_lines(Pipe(TEXT, size), path))
+        read.extend(paired_lines(Pipe(TEXT, size), path))
+    assert all(len(sources) == len(targets) for sources, targets in read)
     assert str(caught.value) == f"target={path} has fewer lines than the input; give one for each of its lines"
 
 

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 
 from s2s.training import loss as loss_module
-from s2s.training.loss import CHUNK_ROWS, coverage_loss, smoothed_cross_entropy
+from s2s.training.loss import CHUNK_ROWS, coverage_loss, guided_alignment_loss, smoothed_cross_entropy
 
 every_smoothing = pytest.mark.parametrize("smoothing", [0.0, 0.1])
 
@@ -226,3 +226,22 @@ def test_narrow_attention_is_summed_in_float32():
     loss = coverage_loss(attention.bfloat16(), mask)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(coverage_loss(attention, mask).item(), rel=1e-2)
+
+
+def test_the_guided_alignment_loss_is_the_cross_entropy_of_its_equation():
+    attention, mask = attention_example()
+    guide = attention.flip(2) * mask[:, :, None]
+    expected = -sum(
+        weight * np.log(given)
+        for weight, given in zip(guide.flatten().tolist(), attention.flatten().tolist(), strict=True)
+    )
+    assert guided_alignment_loss(attention, guide).item() == pytest.approx(expected, rel=1e-12)
+    assert torch.autograd.gradcheck(lambda weights: guided_alignment_loss(weights, guide), attention.requires_grad_())
+
+
+def test_guidance_to_where_a_window_sees_nothing_is_finite_and_sends_nothing_back():
+    attention = torch.tensor([[[1.0, 0.0]]], requires_grad=True)
+    loss = guided_alignment_loss(attention, torch.tensor([[[0.5, 0.5]]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(-0.5 * np.log(1e-9), rel=1e-5)
+    assert attention.grad.tolist() == [[[-0.5, 0.0]]]

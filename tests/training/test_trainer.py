@@ -223,6 +223,7 @@ def test_clipping_bounds_the_gradient(create_run):
         ({"label_smoothing": -0.1}, r"training\.label_smoothing=-0.1 must be"),
         ({"coverage_loss": -0.1}, r"training\.coverage_loss=-0.1 is no weight; give 0 for none, or more"),
         ({"coverage_loss": math.inf}, r"training\.coverage_loss=inf is no weight"),
+        ({"guided_alignment": -1.0}, r"training\.guided_alignment=-1.0 is no weight; give 0 for none, or more"),
         ({"criterion": "ter"}, r"training\.criterion=ter is unknown; expected bleu, chrf or loss"),
         ({"precision": "fp8"}, r"training\.precision=fp8 is unknown; expected"),
     ],
