@@ -107,6 +107,15 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
         return hydra.compose(name, overrides)
 
 
+def _check_kind(name: str, override: str) -> None:
+    """Raise an InputError for a word where an option that stands in a command's own file is a number, or a truth."""
+    parsed = _parsed(override)
+    default = OmegaConf.select(OmegaConf.load(CONF / f"{name}.yaml"), parsed.get_key_element())
+    if isinstance(default, bool | int | float) and isinstance(parsed.value(), str) and not parsed.is_sweep_override():
+        expected = "true or false" if isinstance(default, bool) else f"a number, such as {default}"
+        raise InputError(f"{override} is no value for {parsed.get_key_element()}; expected {expected}")
+
+
 def quoted(override: str) -> str:
     """Quote what Hydra's grammar cannot read bare, values in other letters than ASCII: ``input=原文.zh``."""
     key, equals, value = override.partition("=")
@@ -120,6 +129,7 @@ def _explained(name: str, overrides: list[str]) -> Iterator[None]:
     """Turn what Hydra says of a configuration into one line for the person."""
     for override in overrides:
         _check_choice(override)
+        _check_kind(name, override)
     try:
         yield
     except (HydraException, MissingMandatoryValue, InterpolationResolutionError) as error:

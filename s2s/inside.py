@@ -48,13 +48,14 @@ def draw_cells(
     with numbered_pictures(Path(path), draw_gates, say) as add:
         for sources, targets in chunks:
             for translation in translator(sources) if targets is None else translator.score(sources, targets):
-                if translation.source_tokens:
+                if translation.source.strip():
                     add(cell_traces(translator, translation))
 
 
 def write_trees(translator: Translator, sources: Iterable[str], path: str, *, title: str) -> None:
     """Write the search of every sentence that has words as a tree, all on one page."""
     _check_suffix(path, (".html",), "view=beam writes a page")
+    _beam_of(translator)
     write_beam_trees((beam_tree(translator, source) for source in sources if source.strip()), path, title=title)
 
 
@@ -140,11 +141,7 @@ def beam_tree(translator: Translator, source: str) -> BeamTree:
     Raises:
         InputError: the search is no beam search.
     """
-    search = translator.search
-    if not isinstance(search, BeamSearch):
-        raise InputError(f"view=beam needs a beam search, got {type(search).__name__}; give search=beam")
-    if translator.shortlist is not None:
-        raise InputError("view=beam shows all words; leave shortlist= out")
+    search = _beam_of(translator)
     steps: list[BeamStep] = []
 
     def watched(*arguments, **options):  # type: ignore[no-untyped-def]
@@ -161,10 +158,18 @@ def beam_tree(translator: Translator, source: str) -> BeamTree:
     )
 
 
+def _beam_of(translator: Translator) -> BeamSearch:
+    """The beam search of a translator; raise an InputError where its candidates cannot be shown."""
+    if not isinstance(translator.search, BeamSearch):
+        raise InputError(f"view=beam needs a beam search, got {type(translator.search).__name__}; give search=beam")
+    if translator.shortlist is not None:
+        raise InputError("view=beam shows all words; leave shortlist= out")
+    return translator.search
+
+
 def _branches(translator: Translator, steps: list[BeamStep], best: Translation) -> Iterator[tuple[Branch, ...]]:
     """Every step's candidates as branches; rows of the beam become places among the candidates of the step before."""
-    assert isinstance(translator.search, BeamSearch)
-    beam_size = translator.search.beam_size
+    beam_size = _beam_of(translator).beam_size
     rows: list[int] = [-1]
     ended_best = [(len(best.target_tokens) - 1, best.score)]  # until it is found, as another may score the same
     for number, step in enumerate(steps):

@@ -19,6 +19,7 @@ from s2s.text.lines import check_nothing_is_lost, opened, paired_lines, read_lin
 from s2s.translator import Translator, tell_progress
 
 CHOICES = {"view": ("attention", "gates", "beam", "evolution"), "format": FORMATS, "level": ("words", "pieces")}
+INTERFERENCE = ("prefix", "replace", "force", "forbid")
 
 
 def inspect(config: DictConfig) -> None:
@@ -27,15 +28,17 @@ def inspect(config: DictConfig) -> None:
         if config[name] not in known:
             raise InputError(f"{name}={config[name]} is unknown; expected one of {', '.join(known)}")
     check_nothing_is_lost(listed(config.output) + listed(config.report), (config.input, config.target))
-    folders = listed(config.run)
-    runs = [Run(folder) for folder in folders] if folders else [Run.find(None, config.runs_dir)]
+    runs = [Run(folder) for folder in listed(config.run)] or [Run.find(None, config.runs_dir)]
     say(f"run: {', '.join(str(run.folder) for run in runs)}")
     if config.view == "attention":
         show_attention(config, runs)
-    elif len(runs) == 1:
-        show_inside(config, runs[0])
-    else:
-        raise InputError(f"view={config.view} shows one run, got {len(runs)}; give run= one folder")
+        return
+    asked = [f"{name}=" for name in ("report", *INTERFERENCE) if config[name]]
+    if len(runs) > 1 or asked:
+        raise InputError(
+            f"view={config.view} shows one run as it is, got {', '.join(asked) or 'several'}; leave that out"
+        )
+    show_inside(config, runs[0])
 
 
 def show_attention(config: DictConfig, runs: list[Run]) -> None:
@@ -43,8 +46,7 @@ def show_attention(config: DictConfig, runs: list[Run]) -> None:
     names = ", ".join(run.folder.name for run in runs)
     show = sheet_maker(config, runs)
     with opened(config.input, "rb") as lines:
-        every_sheet = (sheet for pair in paired_lines(lines, config.target) for sheet in show(*pair))
-        shown = tell_progress(every_sheet, say)
+        shown = tell_progress((sheet for pair in paired_lines(lines, config.target) for sheet in show(*pair)), say)
         if config.report:
             write_report(shown, listed(config.report), count=config.shown, title=f"Suspicious translations of {names}")
             return
@@ -54,7 +56,7 @@ def show_attention(config: DictConfig, runs: list[Run]) -> None:
                 write(sheet)
 
 
-def sheet_maker(config: DictConfig, runs: list[Run]) -> Callable[[list[str], list[str] | None], Iterable[Sheet]]:
+def sheet_maker(config: DictConfig, runs: list[Run]) -> Callable[..., Iterable[Sheet]]:
     """What turns sentences, and their targets or None, into what is shown of them."""
     translators = {run.folder.name: Translator.from_config(config, run) for run in runs}
     if len(translators) < len(runs):
@@ -62,14 +64,15 @@ def sheet_maker(config: DictConfig, runs: list[Run]) -> Callable[[list[str], lis
     backward = Translator.from_config(config, Run(str(config.backward))) if config.backward else None
     linking = Linking(config.share, config.threshold, backward, config.symmetrise)
     pages = any(output.lower().endswith(".html") for output in listed(config.output))
-    parts = pages if config.parts is None else config.parts
-    options = {"n_best": config.n_best, "batch_size": config.batch_size, "parts": parts, "linking": linking}
-    kinds: dict[str, Callable[..., Any]] = {"prefix": str, "replace": str, "force": listed, "forbid": listed}
-    if asked := {name: as_kind(config[name]) for name, as_kind in kinds.items() if config[name]}:
-        if len(runs) > 1 or config.target:
-            raise InputError(f"{', '.join(asked)}= change a translation of one run; leave target= out, give one run=")
-        return partial(interfered_sheets, next(iter(translators.values())), **asked)
-    return partial(sheets, translators, **options)
+    shown: dict[str, Any] = {"parts": pages if config.parts is None else config.parts, "linking": linking}
+    if not (asked := [f"{name}=" for name in INTERFERENCE if config[name]]):
+        return partial(sheets, translators, n_best=config.n_best, batch_size=config.batch_size, **shown)
+    if len(runs) > 1 or config.target or config.n_best > 1:
+        told = f"{' and '.join(asked)} have a say in the best translation of one run"
+        raise InputError(f"{told}; leave target= and n_best= out, and give one run=")
+    shown |= {name: str(config[name] or "") for name in ("prefix", "replace")}
+    shown |= {name: listed(config[name]) for name in ("force", "forbid")}
+    return partial(interfered_sheets, next(iter(translators.values())), **shown)
 
 
 def show_inside(config: DictConfig, run: Run) -> None:

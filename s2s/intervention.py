@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from s2s.errors import InputError
-from s2s.inspection import panel
+from s2s.inspection import Linking, panel
 from s2s.report.sheet import Sheet
 from s2s.report.words import EOS_PIECE, words
 from s2s.search.hypothesis import Hypothesis, Step
@@ -131,8 +131,16 @@ def interfered_sheets(
     replace: str = "",
     force: Sequence[str] = (),
     forbid: Sequence[str] = (),
+    parts: bool = False,
+    linking: Linking | None = None,
 ) -> Iterator[Sheet]:
-    """Translations as they are beside those that somebody has a say in; ``replace`` as in ``replaced_word``.
+    """Translations as they are beside those that somebody has a say in.
+
+    Args:
+        translator, prefix, force, forbid: as in ``interfere``.
+        sources: sentences; one without words has no panel.
+        replace: a word of the translation to change, as in ``replaced_word``.
+        parts, linking: as in ``sheets``.
 
     Raises:
         InputError: what ``interfere`` and ``replaced_word`` refuse, or both a prefix and a word to replace.
@@ -146,7 +154,14 @@ def interfered_sheets(
         (before,) = translator([source])
         begun = replaced_word(before.text, replace) if replace else prefix
         after = interfere(translator, source, prefix=begun, force=force, forbid=forbid)
-        yield Sheet(source, (panel(translator, before, "as it is"), panel(translator, after, "with your say")))
+        links = linking([before, after]) if linking else [set(), set()]
+        yield Sheet(
+            source,
+            (
+                panel(translator, before, "as it is", parts=parts, links=links[0]),
+                panel(translator, after, "with your say", parts=parts, links=links[1]),
+            ),
+        )
 
 
 def sight(pieces: Sequence[str], *, force: Sequence[str] = (), forbid: Sequence[str] = ()) -> dict[int, list[bool]]:

@@ -185,3 +185,18 @@ def test_help_goes_to_stdout(in_process):
 def test_values_in_any_letters_are_read_as_they_are_typed(override, value):
     key = override.split("=")[0].removeprefix("data.")
     assert compose("train", ["data=files", override]).data[key] == value
+
+
+@pytest.mark.parametrize(
+    ("command", "override", "expected"),
+    [
+        ("translate", "batch_size=many", "batch_size=many is no value for batch_size; expected a number, such as 64"),
+        ("inspect", "share=half", "share=half is no value for share; expected a number, such as 0.5"),
+        ("train", "training.tensorboard=maybe", "training.tensorboard=maybe is no value .*; expected true or false"),
+        ("train", "training.epochs=all", "training.epochs=all is no value .*; expected a number, such as 10"),
+    ],
+)
+def test_a_word_where_a_number_or_a_truth_belongs_is_refused(command, override, expected):
+    with pytest.raises(InputError, match=expected):
+        compose(command, [override])
+    compose(command, [override.partition("=")[0] + ("=true" if "true" in expected else "=1")])

@@ -219,8 +219,12 @@ def test_several_runs_stand_side_by_side_under_their_names(look, trained, watche
     ("other", "arguments", "message"),
     [
         ("backward", [], "run= names folders of one name, which could not be told apart; rename one"),
-        ("watched", ["view=gates"], "view=gates shows one run, got 2; give run= one folder"),
-        ("watched", ["prefix=o"], "prefix= change a translation of one run; leave target= out, give one run="),
+        ("watched", ["view=gates"], "view=gates shows one run as it is, got several; leave that out"),
+        (
+            "watched",
+            ["prefix=o"],
+            "prefix= have a say in the best translation of one run; leave target= and n_best= out, and give one run=",
+        ),
     ],
 )
 def test_runs_that_do_not_go_together_are_refused(request, in_process, trained, tmp_path, other, arguments, message):
@@ -401,7 +405,10 @@ def test_a_mistake_leaves_an_older_result_as_it_is(refused, tmp_path, arguments)
         (["forbid=[0:40]"], "forbid=0:40: the source has no 40; its pieces are 0:"),
         (["prefix=日本"], "prefix='日本' has characters this run has no piece for"),
         (["prefix=o", "replace=0:nine"], "prefix= and replace= both say how the translation begins"),
-        (["prefix=o", "target=t.txt"], "prefix= change a translation of one run; leave target= out"),
+        (
+            ["prefix=o", "target=t.txt"],
+            "prefix= have a say in the best translation of one run; leave target= and n_best= out, and give one run=",
+        ),
         (["n_best=2", "target=t.txt"], "n_best=2 ranks translations, and a target leaves nothing to rank"),
     ],
 )

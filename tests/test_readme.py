@@ -12,7 +12,14 @@ HOUSE = Path(__file__).parents[1]
 PAGES = [
     HOUSE / name
     for name in (
-        *("README.md", "docs/README.zh.md", "docs/inspect.md", "docs/models.md", "docs/experiments.md", "docs/speed.md"),
+        *(
+            "README.md",
+            "docs/README.zh.md",
+            "docs/inspect.md",
+            "docs/models.md",
+            "docs/experiments.md",
+            "docs/speed.md",
+        ),
         "data/sample/README.md",
     )
 ]

@@ -56,7 +56,7 @@ def write_report(sheets: Iterable[Sheet], outputs: Sequence[str], *, count: int,
         InputError: an output of another kind, or a count below 1.
     """
     for output in outputs:
-        if output != "-" and Path(output).suffix not in (".jsonl", ".html"):
+        if output != "-" and Path(output).suffix.lower() not in (".jsonl", ".html"):
             raise InputError(f"report={output} is no report; expected - for a table, a .jsonl or a .html file")
     if count < 1:
         raise InputError(f"shown={count} reports no sentence; give 1 or more")
@@ -64,7 +64,7 @@ def write_report(sheets: Iterable[Sheet], outputs: Sequence[str], *, count: int,
     for output in outputs:
         if output == "-":
             print(suspicion_table(ranked), end="")
-        elif output.endswith(".html"):
+        elif output.lower().endswith(".html"):
             with Gallery(output, title=title) as gallery:
                 for one in ranked:
                     notes = (f"line {one.line}, suspicion {one.suspicion.score:.2f}", *one.suspicion.reasons)

@@ -165,7 +165,8 @@ class TokenizerRecipe:
     @staticmethod
     def _cut(sentence: str) -> str:
         """Mark where no piece may go on; such pieces are not learnt, so text need not be marked when it is encoded."""
-        return CHINESE.sub(f"{CUT}\\g<0>{CUT}", normalise(sentence).replace(CUT, ""))
+        marked: str = CHINESE.sub(f"{CUT}\\g<0>{CUT}", normalise(sentence).replace(CUT, ""))
+        return marked
 
     def _check(self) -> None:
         """Raise an InputError for options that SentencePiece would refuse in words of its own."""

@@ -72,11 +72,11 @@ class Trainer:
         self.run, self.data = run, data
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
-        for name in ("coverage_loss", "guided_alignment"):
+        for name in ("coverage_loss", "guided_alignment", "keep_attention"):
             if (weight := getattr(settings, name)) and not model.decoder.attention.context_size:
                 raise InputError(
-                    f"training.{name}={weight} needs attention, which this model has none of; set training.{name}=0 "
-                    "or choose another model/attention"
+                    f"training.{name}={weight} needs attention, which this model has none of; leave it out or choose "
+                    "another model/attention"
                 )
         if (settings.keep_attention or 0) > len(data.valid_sources):
             raise InputError(
