@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from s2s.errors import InputError
 from s2s.report.fonts import choose_families, font, missing_glyph_notice, quiet_font_search, substituted
 from s2s.report.heatmap import COLOURS
+from s2s.report.labels import readable, visible
 from s2s.report.picture import DOTS_PER_INCH, INK, checked_path, save_picture
 
 __all__ = ["CellTrace", "draw_gates"]
@@ -25,8 +26,6 @@ __all__ = ["CellTrace", "draw_gates"]
 # Purple below nought and orange above, which differ with any kind of colour vision (ColorBrewer's PuOr).
 DIVERGING = colormaps["PuOr_r"]
 FAINT_INK, PALE_INK = "#8a8a8a", "#cccccc"
-BLANK_PIECE = "\N{OPEN BOX}"
-LONGEST_LABEL = 24
 KEEPING_GATES = ("forget_gate", "update_gate")
 
 LETTERS, POINTS_PER_INCH = 9.0, 72  # letters in points, all below in inches
@@ -98,8 +97,8 @@ def draw_gates(traces: Sequence[CellTrace], path: str | Path, *, title: str = ""
     if not traces:
         raise InputError("picture of gates without a trace, expected one or more; pass what the layers did")
     picture = checked_path(path, "picture of gates")
-    shown = [replace(trace, name=_visible(trace.name), labels=tuple(map(_label, trace.labels))) for trace in traces]
-    heading = _visible(title)
+    shown = [replace(trace, name=visible(trace.name), labels=tuple(map(readable, trace.labels))) for trace in traces]
+    heading = visible(title)
     texts = [heading, *(text for trace in shown for text in (trace.name, *trace.labels, *map(_spelt, trace.values)))]
     families, missing = choose_families("".join(texts))
     if picture.suffix.lower() == ".svg":
@@ -226,18 +225,6 @@ def _unit_order(trace: CellTrace) -> tuple[NDArray[np.intp], str]:
     """The units from the highest to the lowest mean of one value, and the name of that."""
     by = next((name for name in KEEPING_GATES if name in trace.values), list(trace.values)[-1])
     return np.argsort(-trace.values[by].mean(axis=0), kind="stable"), by
-
-
-def _visible(text: str) -> str:
-    """Turn line breaks and the like into blanks and drop what shows nothing, such as marks of direction."""
-    kept = (character for character in text if unicodedata.category(character) != "Cf")
-    return " ".join("".join(character if character.isprintable() else " " for character in kept).split())
-
-
-def _label(token: str) -> str:
-    """Make a piece readable: ``▁Haus`` -> ``Haus``, a piece that is only a blank -> ``␣``."""
-    text = _visible(token.replace("▁", " ")) or BLANK_PIECE
-    return text if len(text) <= LONGEST_LABEL else text[: LONGEST_LABEL - 1] + "…"
 
 
 def _inches(label: str) -> float:

@@ -1,6 +1,5 @@
 """Pictures of attention: what each target label looked at, in any script an installed font can write."""
 
-import re
 import textwrap
 import unicodedata
 import warnings
@@ -17,17 +16,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from s2s.errors import InputError
-from s2s.report.fonts import SHAPELESS, choose_families, font, missing_glyph_notice, quiet_font_search, substituted
+from s2s.report.fonts import choose_families, font, missing_glyph_notice, quiet_font_search, substituted
+from s2s.report.labels import readable, visible
 from s2s.report.picture import INK, checked_path, save_picture
 from s2s.report.sheet import View
 
 __all__ = ["Heatmaps", "draw_heatmap", "draw_heatmaps"]
 
-BLANK_PIECE = "\N{OPEN BOX}"
-LONGEST_LABEL = 24
 MOST_LABELS = 150
-# Marks of direction, of places to break a line and the like, which show nothing in a label.
-UNSEEN = re.compile("[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 
 FAINT_INK = "#8a8a8a"
 
@@ -124,7 +120,7 @@ class Heatmaps:
     def entitle(self, title: str, panel: int = 0) -> None:
         """Write a title above a heatmap in place of what stands there."""
         axes = self.panels[panel]
-        written = self._written(iter([_wrapped(_visible(title), axes.get_position().width + 1.5)]), LARGEST_LETTERS)
+        written = self._written(iter([_wrapped(visible(title), axes.get_position().width + 1.5)]), LARGEST_LETTERS)
         [text] = written.pop("labels")
         axes.set_title(text, color=INK, pad=12, loc="left", **written)
 
@@ -137,8 +133,8 @@ class Heatmaps:
         axes.invert_yaxis()
         axes.spines[:].set_visible(False)
         size = self._letter_size(STRAIGHT_SHARE)
-        axes.set_xticks(np.arange(columns) + 0.5, va="bottom", **self._written(map(_label, view.source), size))
-        axes.set_yticks(np.arange(rows) + 0.5, **self._written(map(_label, view.target), size))
+        axes.set_xticks(np.arange(columns) + 0.5, va="bottom", **self._written(map(readable, view.source), size))
+        axes.set_yticks(np.arange(rows) + 0.5, **self._written(map(readable, view.target), size))
         if not self._fit_side_by_side(axes.get_xticklabels()):
             self._turn(axes.get_xticklabels())
         return axes
@@ -226,25 +222,6 @@ def _crop_notice(views: Sequence[View]) -> str:
         f"heatmap of {rows} target and {columns} source labels, of which the first {MOST_LABELS} are drawn; "
         "draw words instead of pieces, or the sentence in parts"
     )
-
-
-def _visible(text: str) -> str:
-    """Turn line breaks and the like into blanks and drop what shows nothing, such as marks of direction."""
-    blanked = "".join(" " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character for character in text)
-    return " ".join(UNSEEN.sub("", blanked).split())
-
-
-def _label(token: str) -> str:
-    """Make a piece readable: ``▁Haus`` -> ``Haus``, a piece that shows nothing -> ``␣``."""
-    text = _visible(token.replace("▁", " "))
-    if not SHAPELESS.sub("", text):
-        return BLANK_PIECE
-    if len(text) <= LONGEST_LABEL:
-        return text
-    end = LONGEST_LABEL - 1
-    while end > 1 and (unicodedata.category(text[end]).startswith("M") or SHAPELESS.match(text[end])):
-        end -= 1
-    return text[:end] + "…"
 
 
 def _wrapped(title: str, width: float) -> str:

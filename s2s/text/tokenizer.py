@@ -136,6 +136,7 @@ class TokenizerRecipe:
         """
         self._check()
         buffer = io.BytesIO()
+        marks: dict[str, Any] = {"pretokenization_delimiter": CUT} if self.split_chinese else {}
         try:
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=map(self._cut if self.split_chinese else normalise, sentences),
@@ -145,7 +146,7 @@ class TokenizerRecipe:
                 hard_vocab_limit=self.algorithm == "bpe",
                 character_coverage=self.character_coverage,
                 normalization_rule_name="identity",
-                pretokenization_delimiter=CUT if self.split_chinese else "",
+                **marks,
                 max_sentence_length=1 << 16,
                 num_threads=2,
                 minloglevel=2,

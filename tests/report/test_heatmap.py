@@ -16,6 +16,7 @@ from s2s.errors import InputError
 from s2s.report import fonts, heatmap
 from s2s.report.fonts import SUBSTITUTE
 from s2s.report.heatmap import Heatmaps, draw_heatmap, draw_heatmaps
+from s2s.report.labels import readable
 from s2s.report.sheet import View
 
 Look = Callable[..., Figure]
@@ -95,7 +96,7 @@ def test_labels_show_text_as_people_write_it(look: Look) -> None:
     labels = look(view(list(shown), ["▁x"])).axes[0].get_xticklabels()
     assert [label.get_text() for label in labels] == list(shown.values())
     assert not any(label.get_parse_math() for label in labels)
-    assert heatmap._label("\N{ARABIC END OF AYAH}") == "\N{ARABIC END OF AYAH}"
+    assert readable("\N{ARABIC END OF AYAH}") == "\N{ARABIC END OF AYAH}"
 
 
 def test_arabic_letters_are_joined() -> None:

@@ -1,6 +1,7 @@
 """Tokenizers: text goes in and comes back as it was, whatever people write, and mistakes are told in one line."""
 
 import io
+import re
 import unicodedata
 
 import pytest
@@ -215,3 +216,23 @@ def test_a_model_with_other_ids_is_refused():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"no tokenizer at .*source.model: expected a SentencePiece model"):
         Tokenizer.load(tmp_path / "source.model")
+
+
+def test_no_piece_has_two_chinese_characters_where_they_are_split():
+    sentences = ["我们去图书馆看书。", "图书馆里有很多书，我们在图书馆。", "Wir lesen in der Bibliothek 图书馆 gern."] * 20
+    joined, split = (
+        TokenizerRecipe(algorithm="bpe", vocabulary_size=70, split_chinese=split).train(sentences)
+        for split in (False, True)
+    )
+    assert any(len(re.findall("[\u4e00-\u9fff]", piece)) > 1 for piece in joined.pieces(sentences[0]))
+    for sentence in [*sentences, "图书馆\u2060图书馆"]:
+        assert all(len(re.findall("[\u4e00-\u9fff]", piece)) <= 1 for piece in split.pieces(sentence))
+    assert max(map(len, split.pieces(sentences[2]))) > 3
+    for sentence in sentences:
+        assert split.decode(split.encode([sentence])[0]) == sentence
+
+
+def test_ids_of_pieces_are_those_the_pieces_were_made_from(trained):
+    tokenizer, _ = trained.tokenizers()
+    for text in ("eins zwei", "日本 null", ""):
+        assert tokenizer.ids_of(tokenizer.pieces(text)) == tokenizer.encode([text])[0]
