@@ -82,9 +82,9 @@ def test_the_template_names_no_address_and_holds_no_handler_in_an_attribute(tmp_
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install s2s[browser] to try the page in a browser")
     if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
+        pytest.skip("no chromium on the PATH to draw the page with")
     with playwright.sync_playwright() as running:
         started = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started.new_context(reduced_motion="reduce", viewport={"width": 1200, "height": 800})
