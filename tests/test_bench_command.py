@@ -138,7 +138,7 @@ def test_the_bench_understands_what_training_and_translating_do():
         (["task=startup", "run=nowhere"], "nowhere is no run: it has no config.yaml"),
         (["data=files"], "data.source is not set; give data.source=… on the command line"),
         (["bench.repeats=0"], "bench.repeats=0: expected whole numbers above 0"),
-        (["bench.updates=few"], "bench.updates=few: expected whole numbers above 0"),
+        (["bench.updates=few"], "bench.updates=few is no value for bench.updates; expected a number, such as 10"),
         (["bench.beams=5"], "bench.beams=5: expected a list of whole numbers above 0"),
         (["bench.batches=[]"], "bench.batches=[]: expected a list of whole numbers above 0"),
         (["bench.update=3"], "bench.update is unknown, did you mean bench.updates?"),

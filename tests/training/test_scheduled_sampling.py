@@ -70,7 +70,7 @@ def test_the_inverse_sigmoid_is_one_half_after_k_ln_k_updates():
     assert InverseSigmoidDecay(k=500).truth(round(500 * math.log(500))) == pytest.approx(0.5, abs=1e-3)
 
 
-@pytest.mark.parametrize("schedule", EXAMPLES, ids=str)
+@pytest.mark.parametrize("schedule", EXAMPLES, ids=lambda schedule: type(schedule).__name__)
 def test_every_schedule_falls_within_zero_and_one(schedule):
     seen = truths(schedule, *range(200), 10**4, 10**6, 10**12)
     assert all(0 <= truth <= 1 for truth in seen)
