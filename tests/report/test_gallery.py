@@ -82,7 +82,7 @@ def test_the_template_names_no_address_and_holds_no_handler_in_an_attribute(tmp_
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install s2s[browser] to try the page in a browser")
+    playwright = pytest.importorskip("playwright.sync_api", reason="s2s[browser] is not installed")
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH to draw the page with")
     with playwright.sync_playwright() as running:

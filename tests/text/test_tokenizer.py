@@ -219,7 +219,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_no_piece_has_two_chinese_characters_where_they_are_split():
-    sentences = ["我们去图书馆看书。", "图书馆里有很多书，我们在图书馆。", "Wir lesen in der Bibliothek 图书馆 gern."] * 20
+    sentences = ["我们去图书馆看书。", "图书馆里有很多书，我们在图书馆。", "Wir lesen in der Bibliothek gern 书。"] * 20
     joined, split = (
         TokenizerRecipe(algorithm="bpe", vocabulary_size=70, split_chinese=split).train(sentences)
         for split in (False, True)
