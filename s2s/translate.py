@@ -1,14 +1,13 @@
 """python -m s2s.translate: text in, one line out for every line in."""
 
 import json
-from pathlib import Path
 
 from omegaconf import DictConfig
 
 from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run
-from s2s.text.lines import opened, read_lines_as_they_come
+from s2s.text.lines import check_nothing_is_lost, opened, read_lines_as_they_come
 from s2s.translator import Translation, Translator, tell_progress
 
 
@@ -16,8 +15,7 @@ def translate(config: DictConfig) -> None:
     """Translate the input as it comes; a heatmap shows the first line that has words."""
     if config.format not in ("text", "jsonl"):
         raise InputError(f"format={config.format} is unknown; expected text or jsonl")
-    if config.output != "-" and Path(config.output).resolve() == Path(config.input).resolve():
-        raise InputError(f"output={config.output} is the input, which would be lost; give another file")
+    check_nothing_is_lost([str(config.output)], [config.input])
     run = Run.find(config.run, config.runs_dir)
     say(f"run: {run.folder}")
     translator = Translator.from_config(config, run)

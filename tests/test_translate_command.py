@@ -128,7 +128,7 @@ def test_files_are_read_and_written(in_process, trained, translator, tmp_path):
 def test_the_input_is_never_written_over(in_process, trained, tmp_path):
     (tmp_path / "in.txt").write_bytes(TEXT)
     code, _, error = in_process("translate", f"run={trained.folder}", "input=in.txt", "output=./in.txt")
-    assert (code, error) == (2, "error: output=./in.txt is the input, which would be lost; give another file\n")
+    assert (code, error) == (2, "error: ./in.txt is an input, which would be lost; give another file for the result\n")
     assert (tmp_path / "in.txt").read_bytes() == TEXT
 
 

@@ -72,11 +72,8 @@ def load_training_data(
         InputError: no pair is left to train on, or word links are wanted that are not there, or that do not go
             with segmentations that change.
     """
-    if guided and recipe.sampling:
-        raise InputError(
-            f"tokenizer.sampling={recipe.sampling} cuts words anew every epoch, which training.guided_alignment cannot "
-            "follow; set one of them to 0"
-        )
+    if guided:
+        _check_segmentation_stays(recipe)
     train, valid = split_pairs(corpus, say, linked=guided)
     languages = f"{corpus.source} to {corpus.target}"
     say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation pairs, {languages}")
@@ -109,6 +106,15 @@ def load_training_data(
         language=corpus.target,
         guide=Guide.of(train, source, target) if guided else None,
     )
+
+
+def _check_segmentation_stays(recipe: TokenizerRecipe) -> None:
+    """Raise an InputError for pieces that change, as word links are brought to pieces once."""
+    if recipe.sampling:
+        raise InputError(
+            f"tokenizer.sampling={recipe.sampling} cuts words anew every epoch, which training.guided_alignment cannot "
+            "follow; set one of them to 0"
+        )
 
 
 def split_pairs(corpus: Corpus, say: Callable[[str], None], *, linked: bool = False) -> tuple["Dataset", "Dataset"]:
