@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.report.metrics import perplexity
+from s2s.training.average import MovingAverage
 
 __all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state"]
 
@@ -73,12 +74,19 @@ class TrainingState:
             self.epoch, self.position = self.epoch + 1, 0
 
 
-def save_training_state(path: Path, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Write the state with weights, optimizer and random generators, whole or not at all."""
+def save_training_state(
+    path: Path,
+    state: TrainingState,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: MovingAverage | None = None,
+) -> None:
+    """Write the state with weights, their average, optimizer and random generators, whole or not at all."""
     saved: dict[str, Any] = {
         "state": asdict(state),
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "averages": average.averages if average else None,
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -87,7 +95,9 @@ def save_training_state(path: Path, state: TrainingState, model: nn.Module, opti
     os.replace(partial, path)
 
 
-def load_training_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
+def load_training_state(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None = None
+) -> TrainingState:
     """Put everything back as it was saved, so that the next update is the one that would have followed.
 
     Raises:
@@ -99,6 +109,8 @@ def load_training_state(path: Path, model: nn.Module, optimizer: torch.optim.Opt
         saved = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
+        if average:  # a run that is averaged from here on begins with the weights it has
+            average.load(saved["averages"] or list(model.parameters()))
         torch.set_rng_state(saved["random"])
         if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(saved["random_cuda"])

@@ -30,6 +30,7 @@ class TrainingSettings:
     coverage_loss: float
     guided_alignment: float
     clip_norm: float | None
+    moving_average: float | None
     validate_every: int | None
     criterion: str
     patience: int | None
@@ -49,6 +50,10 @@ class TrainingSettings:
         for name in ("coverage_loss", "guided_alignment"):
             if not 0 <= (weight := getattr(self, name)) < math.inf:
                 raise InputError(f"training.{name}={weight} is no weight; give 0 for none, or more")
+        if self.moving_average is not None and not 0 < self.moving_average < 1:
+            raise InputError(
+                f"training.moving_average={self.moving_average} is no decay; give a number such as 0.999, or null"
+            )
         if self.criterion not in ("bleu", "chrf", "loss"):
             raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf or loss")
         if self.precision not in ("no", "bf16"):

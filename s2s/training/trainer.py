@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.report.metrics import bleu, chrf, perplexity
 from s2s.run import Run
 from s2s.text.batching import ParallelIds, SentenceIds, padding_share, plan_batches
+from s2s.training.average import MovingAverage
 from s2s.training.data import TrainingData
 from s2s.training.loss import coverage_loss, guided_alignment_loss, smoothed_cross_entropy
 from s2s.training.progress import ProgressDisplay, recorder
@@ -89,6 +90,7 @@ class Trainer:
             raise InputError(f"the optimizer cannot be made: {error}; see conf/optimizer for its options") from error
         self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
         self.model = self.accelerator.prepare(model)
+        self.average = MovingAverage(model, settings.moving_average) if settings.moving_average else None
         self._new_translator = partial(
             Translator,
             model,
@@ -105,7 +107,7 @@ class Trainer:
 
     def resume(self) -> None:
         """Go back to where the run was saved."""
-        self.state = load_training_state(self.run.training_state, self.translator.model, self.optimizer)
+        self.state = load_training_state(self.run.training_state, self.translator.model, self.optimizer, self.average)
         self.run.forget_after(self.state.updates)
 
     def train(self) -> bool:
@@ -175,7 +177,8 @@ class Trainer:
         due = self._share() >= 1 or (state.position == 0 if every is None else state.updates % every == 0)
         if not due or state.validated == state.updates or self._interrupted:
             return
-        record(self._validate(display))
+        with self.average.in_place() if self.average else nullcontext():
+            record(self._validate(display))
         state.validated, state.seconds = state.updates, time.perf_counter() - self._started
         self._save()
 
@@ -185,7 +188,7 @@ class Trainer:
             group["lr"] = rate * factor
 
     def _save(self) -> None:
-        save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer)
+        save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
 
     def _plan(self, ids: ParallelIds) -> list[list[np.ndarray]]:
         """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone."""
@@ -213,6 +216,8 @@ class Trainer:
             self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if self.average:
+            self.average.update(self.state.updates + 1)
         return nll, tokens
 
     def _training_loss(self, ids: ParallelIds, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

@@ -58,6 +58,7 @@ CASES = {
     "in the middle of a later epoch": ([], 7),
     "where a validation was due": (["training.validate_every=3", "training.criterion=bleu"], 6),
     "at the last update": ([], 8),
+    "with a moving average of the weights": (["training.moving_average=0.9"], 3),
     "with accumulated batches": (["training.accumulation=2"], 5),
     "with a plateau and momentum": (["scheduler=plateau", "optimizer=sgd", "optimizer.momentum=0.9"], 7),
     "with sampled segmentations": (["tokenizer=bpe", "tokenizer.vocabulary_size=40", "tokenizer.sampling=0.3"], 3),

@@ -1,0 +1,51 @@
+"""Averages of weights, which translate better than the last weights do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["MovingAverage"]
+
+
+class MovingAverage:
+    """An exponential moving average of a model's weights (Polyak & Juditsky 1992).
+
+    ``a = d a + (1 - d) w`` after each update, with ``d = min(decay, (1 + t) / (10 + t))`` after t updates, so that the
+    weights of the beginning are soon forgotten.
+
+    Args:
+        model: whose weights are averaged.
+        decay: share of the old average that is kept, from 0 to below 1.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self._weights: list[Tensor] = list(model.parameters())
+        self.averages = [weight.detach().clone() for weight in self._weights]
+
+    @torch.no_grad()
+    def update(self, updates: int) -> None:
+        """Take in the weights after this number of updates."""
+        kept = min(self.decay, (1 + updates) / (10 + updates))
+        torch._foreach_lerp_(self.averages, self._weights, 1 - kept)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the model have its averages for weights while the block runs."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for place, weight in enumerate(self._weights):
+            weight.data, self.averages[place] = self.averages[place], weight.data
+
+    @torch.no_grad()
+    def load(self, averages: list[Tensor]) -> None:
+        """Go on from saved averages."""
+        for average, saved in zip(self.averages, averages, strict=True):
+            average.copy_(saved)
