@@ -97,7 +97,8 @@ class Run:
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """Read the tokenizers of both languages."""
         folder = self.folder / "tokenizer"
-        return Tokenizer.load(folder / "source.model"), Tokenizer.load(folder / "target.model")
+        backwards = bool(OmegaConf.select(self.config, "tokenizer.backwards", default=False))
+        return Tokenizer.load(folder / "source.model"), Tokenizer.load(folder / "target.model", backwards=backwards)
 
     def build_model(self) -> Seq2Seq:
         """Make the run's model with fresh weights."""

@@ -65,6 +65,8 @@ class Corpus:
         revision: commit, branch or tag of the hub's dataset.
         train, valid, test: a split's own file, or its two aligned text files, relative to `path` or absolute;
             they go before whatever else the corpus holds under that split's names.
+        extra: more training pairs, such as back-translations (Sennrich, Haddow & Birch 2016), as file or files.
+        extra_tag: a word that each of their sources begins with (Caswell, Chelba & Grangier 2019).
     """
 
     source: str
@@ -77,6 +79,8 @@ class Corpus:
     train: str | list[str] | None = None
     valid: str | list[str] | None = None
     test: str | list[str] | None = None
+    extra: str | list[str] | None = None
+    extra_tag: str | None = None
 
     def splits(self) -> list[str]:
         """Name the splits that exist: train, valid, test (whichever synonym the corpus uses), then the others."""
@@ -106,6 +110,15 @@ class Corpus:
             forms = " or ".join("+".join(file.name for file in files) for files in candidates)
             raise InputError(f"split {chosen!r} of {self.path} could be {forms}, expected one form; remove the other")
         return read_files(candidates[0], languages)
+
+    def load_extra(self) -> Dataset | None:
+        """Load the extra training pairs, tagged where they shall be; None where there are none."""
+        if self.extra is None:
+            if self.extra_tag:
+                raise InputError(f"data.extra_tag={self.extra_tag} has no pairs to mark; give data.extra=, or leave it")
+            return None
+        pairs, tag = read_files(self._explicit("extra"), (self.source, self.target)), self.extra_tag
+        return pairs.map(lambda row: {"source": f"{tag} {row['source']}"}) if tag else pairs
 
     def alignments(self, split: str) -> list[str] | None:
         """Read the gold word alignment of a split, `{split}.{source}-{target}.align` in `path`; None without one."""

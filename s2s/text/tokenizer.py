@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import regex
 import sentencepiece
@@ -19,6 +19,8 @@ EOS_PIECE = "</s>"
 EVERY_CHARACTER = 0x110000  # as many as Unicode has room for
 CHINESE = regex.compile(r"\p{Han}")
 CUT = "\N{WORD JOINER}"
+
+Item = TypeVar("Item", int, str)
 
 
 def normalise(text: str) -> str:
@@ -34,13 +36,15 @@ class Tokenizer:
 
     Args:
         model: a serialised SentencePiece model.
+        backwards: a text's last piece is its first id, and so on; EOS stays last.
 
     Raises:
         InputError: the bytes are no SentencePiece model, or one with other ids.
     """
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, *, backwards: bool = False) -> None:
         self.model = model
+        self.backwards = backwards
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(model)
@@ -74,12 +78,17 @@ class Tokenizer:
         encoded: list[list[int]] = self._processor.encode(
             [normalise(text) for text in texts], out_type=int, add_eos=True, **options
         )
-        return encoded
+        return [self._turned(ids) for ids in encoded] if self.backwards else encoded
+
+    @staticmethod
+    def _turned(sentence: list[Item]) -> list[Item]:
+        """Turn all but EOS round."""
+        return [*sentence[-2::-1], sentence[-1]]
 
     def pieces(self, text: str) -> list[str]:
         """Return the pieces of a text, EOS last: as many as ``encode`` gives ids, unknown characters as themselves."""
         pieces: list[str] = self._processor.encode(normalise(text), out_type=str, add_eos=True)
-        return pieces
+        return self._turned(pieces) if self.backwards else pieces
 
     def pieces_of(self, ids: Sequence[int]) -> list[str]:
         """Return the piece behind every id."""
@@ -91,6 +100,7 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Join ids to text as people write it; PAD, BOS and EOS leave no trace."""
+        ids = ids[::-1] if self.backwards else ids
         text: str = self._processor.decode([int(index) for index in ids if index not in (PAD, BOS, EOS)])
         return text
 
@@ -100,11 +110,11 @@ class Tokenizer:
         path.write_bytes(self.model)
 
     @classmethod
-    def load(cls, path: Path) -> "Tokenizer":
+    def load(cls, path: Path, *, backwards: bool = False) -> "Tokenizer":
         """Read a model written by ``save``."""
         if not path.is_file():
             raise InputError(f"no tokenizer at {path}: expected a SentencePiece model; is the run folder complete?")
-        return cls(path.read_bytes())
+        return cls(path.read_bytes(), backwards=backwards)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +128,8 @@ class TokenizerRecipe:
         character_coverage: share of the characters that get pieces of their own; the rarest become UNK.
         sampling: see ``Tokenizer.encode``; used in training only.
         split_chinese: make no piece of more than one Chinese character, so that attention and links are of characters.
+        symbols: texts that always are one piece, such as the tag of back-translations.
+        backwards: targets are written from their last piece to their first.
     """
 
     algorithm: str
@@ -126,6 +138,8 @@ class TokenizerRecipe:
     character_coverage: float = 1.0
     sampling: float = 0.0
     split_chinese: bool = False
+    symbols: Sequence[str] = ()
+    backwards: bool = False
 
     def train(self, sentences: Iterable[str]) -> Tokenizer:
         """Train one model on sentences.
@@ -146,6 +160,7 @@ class TokenizerRecipe:
                 hard_vocab_limit=self.algorithm == "bpe",
                 character_coverage=self.character_coverage,
                 normalization_rule_name="identity",
+                user_defined_symbols=list(self.symbols),
                 **marks,
                 max_sentence_length=1 << 16,
                 num_threads=2,
@@ -186,8 +201,8 @@ class TokenizerRecipe:
             )
 
     def train_pair(self, source: Iterable[str], target: Iterable[str]) -> tuple[Tokenizer, Tokenizer]:
-        """Train for both languages; with ``joint`` both are the same object."""
+        """Train for both languages; with ``joint`` by the same model."""
         if self.joint:
             both = self.train(sentence for side in (source, target) for sentence in side)
-            return both, both
-        return self.train(source), self.train(target)
+            return both, Tokenizer(both.model, backwards=self.backwards)
+        return self.train(source), Tokenizer(self.train(target).model, backwards=self.backwards)

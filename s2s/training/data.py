@@ -121,11 +121,24 @@ def split_pairs(corpus: Corpus, say: Callable[[str], None], *, linked: bool = Fa
     """Load training and validation pairs, with ``linked`` the training pairs' word links as the column ``links``.
 
     Where the corpus has no validation split, every twentieth training pair, about a thousand at most, is held out of
-    training and stands in for it.
+    training and stands in for it. Extra pairs, which nobody checked, are trained on alone.
     """
-    train = corpus.load("train")
+    import datasets
+
+    train, extra = corpus.load("train"), corpus.load_extra()
     if linked:
         train = train.add_column("links", _word_links(corpus, train))
+        if extra is not None:
+            raise InputError("data.extra has no word links for training.guided_alignment; set one of them off")
+    train, valid = _validation(corpus, train, say)
+    if extra is not None:
+        say(f"extra: {len(extra):,} training pairs")
+        train = datasets.concatenate_datasets([train, extra])
+    return train, valid
+
+
+def _validation(corpus: Corpus, train: "Dataset", say: Callable[[str], None]) -> tuple["Dataset", "Dataset"]:
+    """Load the validation pairs, or hold some of the training pairs out; return what remains to train on, too."""
     if "valid" in corpus.splits():
         return train, corpus.load("valid")
     every = max(HOLD_OUT_EVERY, len(train) // HOLD_OUT_MOST)

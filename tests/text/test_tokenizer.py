@@ -113,9 +113,9 @@ def test_special_ids_leave_no_trace_in_text():
     assert trained.decode([BOS, *ids, PAD, PAD]) == GERMAN[0]
 
 
-def test_joint_tokenizers_are_one_object_and_others_know_their_language_alone():
+def test_joint_tokenizers_are_one_model_and_others_know_their_language_alone():
     one, other = recipe(joint=True).train_pair(GERMAN * 10, CHINESE * 10)
-    assert one is other
+    assert one.model == other.model
     assert UNK not in one.encode([GERMAN[0] + CHINESE[0]])[0]
     source, target = recipe("char", joint=False).train_pair(GERMAN * 10, CHINESE * 10)
     assert UNK not in source.encode([GERMAN[0]])[0]
@@ -236,3 +236,31 @@ def test_ids_of_pieces_are_those_the_pieces_were_made_from(trained):
     tokenizer, _ = trained.tokenizers()
     for text in ("eins zwei", "日本 null", ""):
         assert tokenizer.ids_of(tokenizer.pieces(text)) == tokenizer.encode([text])[0]
+
+
+@every_algorithm
+def test_a_symbol_is_always_one_piece(algorithm):
+    marked = recipe(algorithm, symbols=["<bt>"]).train(CORPUS)
+    assert [piece for piece in marked.pieces("<bt> Der Hund") if "bt" in piece] == ["<bt>"]
+    assert marked.decode(marked.encode(["<bt> Der Hund"])[0]) == "<bt> Der Hund"
+    if algorithm != "char":
+        symbol = marked.ids_of(["<bt>"])[0]
+        assert all(symbol in ids for ids in marked.encode(["<bt> Der Hund"] * 50, sampling=0.9))
+
+
+@every_algorithm
+@pytest.mark.parametrize("text", ["Der kleine Hund.", "我喜欢《红楼梦》！", ""])
+def test_backwards_turns_pieces_round_and_text_comes_back_the_right_way(algorithm, text):
+    forwards = tokenizer(algorithm)
+    backwards = Tokenizer(forwards.model, backwards=True)
+    (ids,), (turned,) = forwards.encode([text]), backwards.encode([text])
+    assert turned == [*ids[:-1][::-1], EOS]
+    assert backwards.pieces(text) == backwards.pieces_of(turned)
+    assert backwards.decode(turned) == normalise(text)
+
+
+def test_of_a_recipe_backwards_only_targets_are_written_backwards_and_a_file_is_read_as_one_asks(tmp_path):
+    source, target = recipe(backwards=True).train_pair(GERMAN * 10, CHINESE * 10)
+    assert (source.backwards, target.backwards) == (False, True)
+    target.save(tmp_path / "target.model")
+    assert Tokenizer.load(tmp_path / "target.model", backwards=True).encode(GERMAN) == target.encode(GERMAN)
