@@ -83,7 +83,7 @@ class Tokenizer:
     @staticmethod
     def _turned(sentence: list[Item]) -> list[Item]:
         """Turn all but EOS round."""
-        return [*sentence[-2::-1], sentence[-1]]
+        return sentence[:-1][::-1] + sentence[-1:]
 
     def pieces(self, text: str) -> list[str]:
         """Return the pieces of a text, EOS last: as many as ``encode`` gives ids, unknown characters as themselves."""
