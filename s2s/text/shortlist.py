@@ -58,6 +58,12 @@ class Shortlist:
         table[source[kept], rank[kept]] = target[kept]
         return cls(np.argsort(-alone[1], kind="stable")[:frequent].astype(np.int32), table)
 
+    @classmethod
+    def joined(cls, shortlists: "Sequence[Shortlist]", partners: int) -> "Shortlist":
+        """What any of several shortlists of one vocabulary has, with the best ``partners`` that each has for a piece."""
+        frequent = np.unique(np.concatenate([one.frequent for one in shortlists]))
+        return cls(frequent, np.hstack([one.partners[:, :partners] for one in shortlists]))
+
     def words(self, sentence: Sequence[int], partners: int) -> np.ndarray:
         """The target pieces for a sentence, rising: those seen most and the best ``partners`` of each of its pieces."""
         found = np.union1d(self.frequent, self.partners[np.asarray(sentence), :partners])

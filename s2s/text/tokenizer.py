@@ -122,8 +122,9 @@ class TokenizerRecipe:
     """How to train tokenizers, always on the training split alone.
 
     Args:
-        algorithm: SentencePiece's model type: ``bpe``, ``unigram`` or ``char``.
-        vocabulary_size: number of pieces V, the four special ones included; ``char`` takes every character.
+        algorithm: SentencePiece's model type: ``bpe``, ``unigram``, ``char`` or ``word``, what stands between blanks.
+        vocabulary_size: number of pieces V, the four special ones included; ``char`` takes every character, and
+            ``word`` this many at most, the most frequent, all others being UNK.
         joint: one model for both languages, or one for each.
         character_coverage: share of the characters that get pieces of their own; the rarest become UNK.
         sampling: see ``Tokenizer.encode``; used in training only.
@@ -186,18 +187,18 @@ class TokenizerRecipe:
 
     def _check(self) -> None:
         """Raise an InputError for options that SentencePiece would refuse in words of its own."""
-        if self.algorithm not in ("bpe", "unigram", "char"):
+        if self.algorithm not in ("bpe", "unigram", "char", "word"):
             raise InputError(
-                f"tokenizer.algorithm is {self.algorithm!r}, expected bpe, unigram or char; use tokenizer=bpe"
+                f"tokenizer.algorithm is {self.algorithm!r}, expected bpe, unigram, char or word; use tokenizer=bpe"
             )
         if not 0 < self.character_coverage <= 1:
             raise InputError(
                 f"tokenizer.character_coverage={self.character_coverage} is no share; give a number up to 1, as 0.9995"
             )
-        if self.sampling < 0 or (self.sampling and self.algorithm == "char"):
+        if self.sampling < 0 or (self.sampling and self.algorithm in ("char", "word")):
             raise InputError(
                 f"tokenizer.sampling={self.sampling} does not go with tokenizer.algorithm={self.algorithm}: bpe and "
-                "unigram take a number from 0, char has one segmentation alone; set tokenizer.sampling=0"
+                "unigram take a number from 0, char and word have one segmentation alone; set tokenizer.sampling=0"
             )
 
     def train_pair(self, source: Iterable[str], target: Iterable[str]) -> tuple[Tokenizer, Tokenizer]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2s.errors import InputError
-from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, TokenizerRecipe, normalise
+from s2s.text.tokenizer import BOS, EOS, EOS_PIECE, PAD, UNK, Tokenizer, TokenizerRecipe, normalise
 
 ALGORITHMS = ["bpe", "unigram", "char"]
 GERMAN = ["Der kleine Hund schläft im großen Garten.", "Schöne Grüße aus Köln!", "Wie geht’s dir, Jürgen?"]
@@ -177,7 +177,7 @@ def test_without_sampling_a_text_is_always_cut_alike():
         ({"vocabulary_size": 10}, r"vocabulary_size=10 does not fit this corpus \(.*smaller than required.*\); set"),
         ({"algorithm": "unigram", "vocabulary_size": 10}, "vocabulary_size=10 does not fit this corpus"),
         ({"vocabulary_size": 0}, r"vocabulary_size=0 does not fit this corpus \(too small, or no text\)"),
-        ({"algorithm": "word"}, "algorithm is 'word', expected bpe, unigram or char; use tokenizer=bpe"),
+        ({"algorithm": "words"}, "algorithm is 'words', expected bpe, unigram, char or word; use tokenizer=bpe"),
         ({"character_coverage": 0.0}, "character_coverage=0.0 is no share; give a number up to 1"),
         ({"character_coverage": 1.5}, "character_coverage=1.5 is no share"),
         ({"sampling": -0.1}, "sampling=-0.1 does not go with tokenizer.algorithm=bpe"),
@@ -264,3 +264,12 @@ def test_of_a_recipe_backwards_only_targets_are_written_backwards_and_a_file_is_
     assert (source.backwards, target.backwards) == (False, True)
     target.save(tmp_path / "target.model")
     assert Tokenizer.load(tmp_path / "target.model", backwards=True).encode(GERMAN) == target.encode(GERMAN)
+
+
+def test_words_are_what_stands_between_blanks_the_most_frequent_as_many_as_asked():
+    words = recipe("word", vocabulary_size=7).train(["ə b b ɒ ɒ ɒ 词 词 词 词"])
+    assert len(words) == 7
+    assert words.pieces("词 b  ɒ") == ["▁词", "▁b", "▁ɒ", EOS_PIECE]
+    assert words.decode(words.encode(["词 b  ɒ"])[0]) == "词 b ɒ"
+    assert words.encode(["词 bɒ 词"])[0] == [4, UNK, 4, EOS]
+    assert len(recipe("word", vocabulary_size=999).train(["ə b"])) == 6
