@@ -14,6 +14,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ class Corpus:
         revision: commit, branch or tag of the hub's dataset.
         train, valid, test: a split's own file, or its two aligned text files, relative to `path` or absolute;
             they go before whatever else the corpus holds under that split's names.
+        limit: use this many training pairs, the first ones; None for all.
         extra: more training pairs, such as back-translations (Sennrich, Haddow & Birch 2016), as file or files.
         extra_tag: a word that each of their sources begins with (Caswell, Chelba & Grangier 2019).
     """
@@ -79,6 +81,7 @@ class Corpus:
     train: str | list[str] | None = None
     valid: str | list[str] | None = None
     test: str | list[str] | None = None
+    limit: int | None = None
     extra: str | list[str] | None = None
     extra_tag: str | None = None
 
@@ -97,7 +100,15 @@ class Corpus:
             import datasets
 
             datasets.disable_progress_bars()  # in a log file they are noise
-        languages = (self.source, self.target)
+        pairs = self._load(split, (self.source, self.target))
+        if self.limit is None or usual_name(split) != "train":
+            return pairs
+        if self.limit < 1:
+            raise InputError(f"data.limit={self.limit} leaves no pair to train on; give 1 or more, or null for all")
+        return pairs.select(range(min(self.limit, len(pairs))))
+
+    def _load(self, split: str, languages: Languages) -> Dataset:
+        """Load one split whole."""
         usual = usual_name(split)
         if usual in SYNONYMS and getattr(self, usual) is not None:
             return read_files(self._explicit(usual), languages)
@@ -123,7 +134,9 @@ class Corpus:
     def alignments(self, split: str) -> list[str] | None:
         """Read the gold word alignment of a split, `{split}.{source}-{target}.align` in `path`; None without one."""
         file = Path(self.path or "") / f"{split}.{self.source}-{self.target}.align"
-        return list(read_lines(file)) if self.path and file.is_file() else None
+        if not self.path or not file.is_file():
+            return None
+        return list(islice(read_lines(file), self.limit if usual_name(split) == "train" else None))
 
     def _find(self) -> dict[str, Any]:
         """Find the splits besides the explicit files: each with its candidate files, or with the hub's dataset."""

@@ -364,6 +364,23 @@ def test_explicit_files_must_be_a_table_or_two_texts(folder, given):
     refuses(r"data.valid=.* neither one file ending in .*nor two", folder, split="dev", valid=given)
 
 
+def test_a_limit_takes_the_first_pairs_and_links_of_training_alone(folder):
+    for split in ("train", "test"):
+        write_text(folder, split)
+        write(folder / f"{split}.de-zh.align", "0-0\n\n1-1\n")
+    limited = corpus(folder, limit=2)
+    assert pairs(limited.load("train")) == PAIRS[:2]
+    assert limited.alignments("train") == ["0-0", ""]
+    assert pairs(limited.load("test")) == PAIRS
+    assert limited.alignments("test") == ["0-0", "", "1-1"]
+    assert pairs(corpus(folder, limit=9).load("train")) == PAIRS
+
+
+def test_a_limit_that_leaves_nothing_is_refused(folder):
+    write_text(folder)
+    refuses("data.limit=0 leaves no pair to train on; give 1 or more, or null for all", folder, limit=0)
+
+
 def test_a_corpus_from_nowhere_is_refused():
     refuses("data.path and data.name are both missing")
     with pytest.raises(InputError, match="both missing"):
