@@ -1,98 +1,97 @@
-"""python -m s2s.evaluate: BLEU, chrF, TER and alignment error, of a run on a split or of a file against a file."""
+"""python -m s2s.evaluate: BLEU, chrF, TER and more of runs on a split or of files against a file; several compared."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from s2s.config import build, command, say
+from s2s.config import command
 from s2s.errors import InputError
-from s2s.report.alignment import AlignmentScore, alignment_error_rate, check_gold, read_gold, read_pharaoh
-from s2s.report.metrics import Score, bleu, chrf, ter
-from s2s.report.words import words
-from s2s.run import Run
-from s2s.text.corpus import Corpus
-from s2s.text.reading import read_lines
-from s2s.training.result import alignment_score
-from s2s.translator import Translator, tell_progress
+from s2s.evaluation import alignment_of_files, compared, listed, of_files, of_runs, written
+from s2s.report.score import Score
+from s2s.report.systems import Comparison
+from s2s.report.systems_page import write_systems_page
+from s2s.report.systems_record import comparison_record, sentence_records
+from s2s.report.systems_table import bucket_tables, score_tables
+from s2s.text.lines import check_nothing_is_lost
+
+INPUTS = ("references", "sources", "training", "links", "gold")
 
 
 def evaluate(config: DictConfig) -> None:
-    """Print every score on a line of its own."""
+    """Print every score, of several systems as a table, and write the reports."""
+    check_request(config)
+    reports = listed(config.report)
+    if config.links and not config.hypotheses:
+        show_scores(config.format, alignment_of_files(config))
+        return
+    if config.hypotheses:
+        # Files that are given for tables ask for them.
+        reports = reports or ["-"] * bool(config.sources or config.training)
+        test_set = of_files(config)
+    else:
+        test_set = of_runs(config, with_training=bool(reports))
+    comparison = compared(test_set, listed(config.metrics))
+    several = len(comparison.systems) > 1
+    if config.format == "json" and (several or reports):
+        print(as_json(comparison_record(comparison)))
+    elif several:
+        print(score_tables(comparison), end="")
+    else:
+        show_scores(config.format, [*(scores[0] for scores in comparison.scores.values()), *test_set.systems[0].others])
+    if "-" in reports and config.format == "text":
+        print("\n" + bucket_tables(comparison), end="")
+    for report in reports:
+        if report != "-":
+            write_report(comparison, report)
+
+
+def check_request(config: DictConfig) -> None:
+    """Refuse options that do not go together, and results over what is read."""
     if config.format not in ("text", "json"):
         raise InputError(f"format={config.format} is unknown; expected text or json")
     if (config.hypotheses is None) != (config.references is None):
         raise InputError("hypotheses= and references= go together; give both files, or neither to score a run")
-    of_files = config.hypotheses or config.links
-    if of_files and (config.links is None) != (config.gold is None):
+    if (config.hypotheses or config.links) and (config.links is None) != (config.gold is None):
         raise InputError("links= and gold= go together; give both files, or gold= alone to score a run")
-    scores = evaluate_files(config) if of_files else evaluate_run(config)
-    if config.format == "json":
-        print(json.dumps({score.name: score.as_dict() for score in scores}, ensure_ascii=False, indent=1))
+    if config.hypotheses and config.run:
+        raise InputError("hypotheses= and run= are two things to score; give one, and a run's output= as the other")
+    if config.sources and not config.hypotheses:
+        raise InputError("sources= goes with hypotheses=; a run has its own, leave it out")
+    reports = listed(config.report)
+    for report in reports:
+        if report != "-" and Path(report).suffix.lower() not in (".html", ".json"):
+            raise InputError(f"report={report} is no report; expected - for tables, a .html or a .json file")
+    if config.hypotheses and "-" in reports and not (config.sources or config.training):
+        raise InputError("report=- has scores by source length and training frequency; give sources= or training=")
+    inputs = [*listed(config.hypotheses), *(config[name] for name in INPUTS)]
+    check_nothing_is_lost(reports + listed(config.output), inputs)
+
+
+def show_scores(form: str, scores: Sequence[Score]) -> None:
+    """Print the scores of one system."""
+    if form == "json":
+        print(as_json({score.name: score.as_dict() for score in scores}))
     else:
         print("\n".join(str(score) for score in scores))
 
 
-def evaluate_files(config: DictConfig) -> list[Score]:
-    """Score a file of translations against one of references, a file of links against one of gold links, or both."""
-    scores: list[Score] = []
-    if config.hypotheses:
-        hypotheses, references = (list(read_lines(name)) for name in (config.hypotheses, config.references))
-        scores += text_scores(hypotheses, references, config.language)
-    if config.links:
-        predicted = [links for _, links in read_pharaoh(read_lines(config.links), config.links)]
-        gold = read_gold(read_lines(config.gold), config.gold, sentences=len(predicted))
-        scores.append(alignment_error_rate(predicted, gold))
-    return scores
+def write_report(comparison: Comparison, path: str) -> None:
+    """Write a page, or everything that is in it as JSON."""
+    if path.lower().endswith(".html"):
+        baseline, *others = (system.name for system in comparison.systems)
+        title = f"{', '.join(others)} against {baseline}" if others else baseline
+        write_systems_page(comparison, path, title=title)
+    else:
+        record = {**comparison_record(comparison), "by_sentence": sentence_records(comparison)}
+        written("report", path, as_json(record) + "\n")
 
 
-def evaluate_run(config: DictConfig) -> list[Score]:
-    """Translate a split with a run and score it; attention too, where there are gold links."""
-    run = Run.find(config.run, config.runs_dir)
-    say(f"run: {run.folder}")
-    data = OmegaConf.merge(run.config.data, {"path": config.data.path} if config.data.path else {})
-    corpus: Corpus = build(data)
-    pairs = corpus.load(config.data.split)
-    sources, references = list(pairs["source"]), list(pairs["target"])
-    translator = Translator.from_config(config, run)
-    gold = list(read_lines(config.gold)) if config.gold else corpus.alignments(config.data.split)
-    name = config.gold or f"gold links of {config.data.split}"
-    alignment = attention_score(translator, sources, references, gold, name) if gold is not None else None
-    if config.gold and not alignment:
-        raise InputError(f"gold={config.gold}: a model without attention has no links to score; leave it out")
-    translations = translator.stream(sources, batch_size=config.batch_size)
-    hypotheses = [translation.text for translation in tell_progress(translations, say)]
-    if config.output:
-        keep(hypotheses, Path(config.output))
-    scores = text_scores(hypotheses, references, config.language or corpus.target)
-    return [*scores, alignment] if alignment else scores
-
-
-def attention_score(
-    translator: Translator, sources: list[str], references: list[str], lines: list[str], name: str
-) -> AlignmentScore | None:
-    """Score attention against gold links that are counted in the words of these sentences."""
-    gold = read_gold(lines, name, sentences=len(sources))
-    sizes = [(len(words(source)), len(words(target))) for source, target in zip(sources, references, strict=True)]
-    check_gold(gold, sizes, name)
-    return alignment_score(translator, sources, references, gold)
-
-
-def keep(lines: list[str], path: Path) -> None:
-    """Write translations to a file, one a line."""
-    try:
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"output={path} cannot be written ({error.strerror}); give another file") from error
-
-
-def text_scores(hypotheses: list[str], references: list[str], language: str | None) -> list[Score]:
-    """BLEU with its confidence interval, chrF and TER."""
-    return [
-        bleu(hypotheses, references, language=language, confidence=True),
-        chrf(hypotheses, references),
-        ter(hypotheses, references, language=language),
-    ]
+def as_json(value: Any) -> str:
+    """The value as JSON that people can read."""
+    return json.dumps(value, ensure_ascii=False, indent=1)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 
-__all__ = ["Run", "pick_device"]
+__all__ = ["Run", "common_tokenizers", "pick_device"]
 
 
 class Run:
     """The folder of one training run.
 
     ``config.yaml`` resolved configuration · ``tokenizer/`` · ``model.safetensors`` best weights · ``metrics.jsonl`` ·
+    ``checkpoints/<updates>.safetensors`` weights of the newest validations, where asked for ·
     ``attention.jsonl`` of one validation pair over training, where asked for · ``training.pt`` what continues the run ·
     ``result.json`` test scores, written when the run has finished.
 
@@ -38,6 +39,7 @@ class Run:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.weights = self.folder / "model.safetensors"
+        self.checkpoints = self.folder / "checkpoints"
         self.metrics = self.folder / "metrics.jsonl"
         self.attention = self.folder / "attention.jsonl"
         self.training_state = self.folder / "training.pt"
@@ -89,6 +91,12 @@ class Run:
             )
         return cls(finished[-1].parent)
 
+    @classmethod
+    def find_all(cls, folders: str | Sequence[str] | None, runs_dir: str | Path) -> "list[Run]":
+        """Open the run of this folder or of each of these; without any the run that finished last."""
+        named = [folders] if isinstance(folders, str) else folders
+        return [cls(folder) for folder in named] if named else [cls.find(None, runs_dir)]
+
     def save_tokenizers(self, source: Tokenizer, target: Tokenizer) -> None:
         """Keep the tokenizers of both languages."""
         source.save(self.folder / "tokenizer" / "source.model")
@@ -112,23 +120,41 @@ class Run:
             )
         return model
 
-    def save_weights(self, model: Seq2Seq) -> None:
-        """Keep weights, whole or not at all."""
-        partial = self.weights.with_suffix(".partial")
+    def save_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
+        """Keep weights, the best ones unless another file is given, whole or not at all."""
+        path = path or self.weights
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_suffix(".partial")
         save_model(model, str(partial))
-        os.replace(partial, self.weights)
+        os.replace(partial, path)
+
+    def load_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
+        """Give a model of this run the best weights, or those of another file."""
+        path = path or self.weights
+        if not path.is_file():
+            raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
+        try:
+            load_model(model, str(path))
+        except (SafetensorError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{path} does not hold this run's weights ({reason}); copy it again") from error
 
     def load_model(self, device: torch.device | None = None) -> Seq2Seq:
         """Read the model with its best weights, ready to translate."""
         model = self.build_model()
-        if not self.weights.is_file():
-            raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
-        try:
-            load_model(model, str(self.weights))
-        except (SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{self.weights} does not hold this run's weights ({reason}); copy it again") from error
+        self.load_weights(model)
         return model.to(device or torch.device("cpu")).eval()
+
+    def keep_checkpoint(self, model: Seq2Seq, updates: int, *, most: int) -> None:
+        """Keep the weights after this number of updates, and of those kept before as many of the newest as may stay."""
+        self.save_weights(model, self.checkpoints / f"{updates}.safetensors")
+        kept = self.kept_checkpoints()
+        for old in sorted(kept)[:-most]:
+            kept[old].unlink()
+
+    def kept_checkpoints(self) -> dict[int, Path]:
+        """The weights that were kept: updates -> file."""
+        return {int(path.stem): path for path in self.checkpoints.glob("*.safetensors") if path.stem.isdecimal()}
 
     def save_shortlist(self, shortlist: Shortlist) -> None:
         """Keep which words a source piece may bring."""
@@ -158,7 +184,10 @@ class Run:
                     raise InputError(f"{path}, line {number} is no JSON: {line[:40]!r}; remove it") from None
 
     def forget_after(self, updates: int) -> None:
-        """Take out the records that are younger than this number of updates."""
+        """Take out the records and checkpoints that are younger than this number of updates."""
+        for made, path in self.kept_checkpoints().items():
+            if made > updates:
+                path.unlink()
         for path in (self.metrics, self.attention):
             kept = [record for record in self.records(path) if record["updates"] <= updates]
             if kept or path.is_file():
@@ -169,6 +198,21 @@ class Run:
     def finish(self, result: dict[str, Any]) -> None:
         """Write the test scores and mark the run as finished."""
         self.result.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def common_tokenizers(runs: Sequence[Run]) -> tuple[Tokenizer, Tokenizer]:
+    """Read the tokenizers of runs that are to translate together; raise an InputError where they are not the same."""
+    if not runs:
+        raise InputError("no run is named; give one, or several that are to translate together")
+    first, *others = (run.tokenizers() for run in runs)
+    for run, tokenizers in zip(runs[1:], others, strict=True):
+        for language, one, other in zip(("source", "target"), first, tokenizers, strict=True):
+            if (one.model, one.backwards) != (other.model, other.backwards):
+                raise InputError(
+                    f"{runs[0].folder} and {run.folder} cannot translate together: their {language} tokenizers differ; "
+                    "train both on the same data with the same tokenizer=, or let the one rescore= the other"
+                )
+    return first
 
 
 def pick_device(name: str | None) -> torch.device:

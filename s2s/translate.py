@@ -1,11 +1,14 @@
 """python -m s2s.translate: text in, one line out for every line in."""
 
 import json
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from omegaconf import DictConfig
 
 from s2s.config import command, say
 from s2s.errors import InputError
+from s2s.reranking import reranked
 from s2s.run import Run
 from s2s.text.lines import check_nothing_is_lost, opened, read_lines_as_they_come
 from s2s.translator import Translation, Translator, tell_progress
@@ -16,25 +19,30 @@ def translate(config: DictConfig) -> None:
     if config.format not in ("text", "jsonl"):
         raise InputError(f"format={config.format} is unknown; expected text or jsonl")
     check_nothing_is_lost([str(config.output)], [config.input])
-    run = Run.find(config.run, config.runs_dir)
-    say(f"run: {run.folder}")
-    translator = Translator.from_config(config, run)
-    if config.heatmap and not translator.model.decoder.attention.context_size:
-        raise InputError(f"heatmap={config.heatmap}: {run.folder} has no attention to draw; leave heatmap= out")
+    runs = Run.find_all(config.run, config.runs_dir)
+    names = ", ".join(str(run.folder) for run in runs)
+    say(f"run: {names}")
+    translator = reranked(Translator.from_config(config, runs), config, runs)
+    if config.heatmap and not translator.has_attention:
+        raise InputError(f"heatmap={config.heatmap}: {names} has no attention to draw; leave heatmap= out")
     write = text_lines if config.format == "text" else json_line
     heatmap = config.heatmap
     with opened(config.input, "rb") as source, opened(config.output, "wb") as output:
-        translations = (
-            translation
-            for lines in read_lines_as_they_come(source)
-            for translation in translator(lines, n_best=config.n_best, batch_size=config.batch_size)
-        )
-        for translation in tell_progress(translations, say):
+        found = translations(translator, source, n_best=config.n_best, batch_size=config.batch_size)
+        for translation in tell_progress(found, say):
             output.write((write(translation) + "\n").encode("utf-8"))
             output.flush()
             if heatmap and translation.source_tokens:
                 say(f"heatmap: {heatmap}\n{translation.draw(heatmap)}".strip())
                 heatmap = None
+
+
+def translations(translator: Translator, source: BinaryIO, *, n_best: int, batch_size: int) -> Iterator[Translation]:
+    """Translate lines as they come."""
+    row = 0
+    for lines in read_lines_as_they_come(source):
+        yield from translator(lines, n_best=n_best, batch_size=batch_size, first_row=row)
+        row += len(lines)
 
 
 def text_lines(translation: Translation) -> str:

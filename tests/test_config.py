@@ -164,7 +164,7 @@ def test_help_lists_every_option_and_every_choice(name):
         group, _, choice = file.rpartition("/")
         assert (f"  {group}={choice} " in text) == (file.split("/")[0] in groups)
     own = OmegaConf.load(CONF / f"{name}.yaml")
-    for option in [*own, *own.get("training", {})]:
+    for option in [*own, *(own.get("training") or {})]:
         assert (f"{option}:" in text) == (option not in ("defaults", "_target_"))
     assert "@package" not in text
 

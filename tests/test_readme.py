@@ -19,12 +19,13 @@ PAGES = [
             "docs/models.md",
             "docs/experiments.md",
             "docs/speed.md",
+            "docs/evaluate.md",
         ),
         "data/sample/README.md",
     )
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"python -m s2s\.(train|translate|evaluate|compare|inspect|bench)([^|<>#`\n]*)")
+COMMAND = re.compile(r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench)([^|<>#`\n]*)")
 
 
 def commands():

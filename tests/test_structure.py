@@ -12,7 +12,7 @@ from s2s.config import CONF, build
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "translate", "evaluate", "compare", "inspect", "bench"}
+COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench"}
 GROUND = {"text", "search", "report", "config"}
 # A room imports what is named here, itself and errors: nothing on its own floor or above.
 MAY_IMPORT = {
@@ -22,12 +22,18 @@ MAY_IMPORT = {
     "config": {"memory"},
     "model": {"text"},
     "run": {"config", "text", "model"},
-    "translator": GROUND | {"model", "run"},
+    "translation": GROUND,
+    "decoding": GROUND | {"model"},
+    "translator": GROUND | {"model", "run", "translation", "decoding"},
+    "reranking": GROUND | {"run", "translation", "translator"},
     "inside": GROUND | {"model", "run", "translator"},
     "inspection": GROUND | {"model", "run", "translator"},
     "intervention": GROUND | {"model", "run", "translator", "inspection"},
-    "training": GROUND | {"model", "run", "translator"},
+    "training": GROUND | {"model", "run", "translation", "decoding", "translator"},
+    "evaluation": GROUND | {"run", "translator", "training"},
     **{command: GROUND | {"model", "run", "translator", "training"} for command in COMMANDS},
+    "translate": GROUND | {"run", "translation", "translator", "reranking"},
+    "evaluate": GROUND | {"evaluation"},
     "inspect": GROUND | {"run", "translator", "inside", "inspection", "intervention"},
     "bench": GROUND | {"model", "run", "translator", "training", "train"},
     "__init__": {"translator"},

@@ -58,6 +58,22 @@ def test_a_slow_pipe_is_answered_line_by_line(open_command, trained, translator)
     assert process.wait(timeout=60) == 0
 
 
+def test_what_is_drawn_for_a_line_does_not_depend_on_when_it_comes(open_command, in_process, trained):
+    arguments = (f"run={trained.folder}", "device=cpu", "search=sample", "search.max_ratio=1")
+    _, expected, _ = in_process("translate", *arguments, stdin=b"acht\n" * 6)
+    assert len(set(expected.splitlines())) > 1
+    process = open_command(*arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    limit = threading.Timer(120, process.kill)
+    limit.start()
+    for lines in (2, 1, 3):
+        process.stdin.write(b"acht\n" * lines)
+        process.stdin.flush()
+        for _ in range(lines):
+            line, _, expected = expected.partition("\n")
+            assert process.stdout.readline().decode() == f"{line}\n"
+    limit.cancel()
+
+
 def test_a_reader_that_leaves_ends_it_quietly(open_command, trained):
     process = open_command(f"run={trained.folder}", "device=cpu", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdin.write(b"eins\n")

@@ -166,6 +166,16 @@ def test_a_sample_does_not_depend_on_the_batch(translator):
     assert texts(translator(SENTENCES, batch_size=1)) == texts(translator(SENTENCES, batch_size=64))
 
 
+def test_a_sample_goes_by_the_number_of_its_sentence_in_the_whole_input(translator):
+    """However it is cut into windows; the same sentence elsewhere gets another one."""
+    translator.search = Sampling(max_ratio=1.0, seed=3)
+    lines = ["acht"] * 40
+    expected = texts(translator(lines))
+    assert len(set(expected)) > 5
+    assert texts(translator.stream(lines, batch_size=1)) == expected
+    assert texts(translator(lines[:7])) + texts(translator(lines[7:], first_row=7)) == expected
+
+
 def test_translating_and_scoring_use_no_dropout(translator):
     translator.model.encoder.dropout.p = translator.model.dropout.p = translator.model.readout.dropout.p = 0.9
     for work in (lambda: translator(["eins zwei"]), lambda: translator.score(["eins zwei"], ["one two"])):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from s2s.errors import InputError
+from s2s.model.dropout import NO_DROPOUT, Dropouts
 from s2s.model.product import linear
 from s2s.model.recurrent import Recurrent, RecurrentState
 
@@ -37,7 +38,8 @@ class RNNReference(Recurrent):
 
     Args:
         nonlinearity: ``tanh``, or ``relu`` (Le, Jaitly & Hinton 2015), which does not bound the state.
-        input_size, hidden_size, num_layers, bidirectional, dropout, variational_dropout, residual: as in ``Recurrent``.
+        input_size, hidden_size, num_layers, bidirectional, dropouts, variational_dropout, weight_dropout, residual: as
+            in ``Recurrent``.
     """
 
     state_parts = 1
@@ -50,8 +52,9 @@ class RNNReference(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropouts: Dropouts = NO_DROPOUT,
         variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         residual: bool = False,
         nonlinearity: str = "tanh",
     ) -> None:
@@ -60,8 +63,9 @@ class RNNReference(Recurrent):
             hidden_size=hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout,
+            dropouts=dropouts,
             variational_dropout=variational_dropout,
+            weight_dropout=weight_dropout,
             residual=residual,
         )
         if nonlinearity not in NONLINEARITIES:
@@ -182,11 +186,12 @@ class GRUDeepTransition(Recurrent):
         s_1 = GRU_1(x, h);  s_k = GRU_k(0, s_{k-1});  h' = s_K
 
     Each transition has gates of its own, which are for the same as in ``GRUReference``; with one transition it is the
-    GRU. Variational dropout thins what the first transition reads of h.
+    GRU. Dropout of h thins what the first transition reads.
 
     Args:
         transitions: how many, K.
-        input_size, hidden_size, num_layers, bidirectional, dropout, variational_dropout, residual: as in ``Recurrent``.
+        input_size, hidden_size, num_layers, bidirectional, dropouts, variational_dropout, weight_dropout, residual: as
+            in ``Recurrent``.
     """
 
     state_parts = 1
@@ -199,8 +204,9 @@ class GRUDeepTransition(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropouts: Dropouts = NO_DROPOUT,
         variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         residual: bool = False,
         transitions: int = 2,
     ) -> None:
@@ -212,8 +218,9 @@ class GRUDeepTransition(Recurrent):
             hidden_size=hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout,
+            dropouts=dropouts,
             variational_dropout=variational_dropout,
+            weight_dropout=weight_dropout,
             residual=residual,
         )
 

@@ -6,13 +6,15 @@ with the new state. Any decoder takes any attention.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from s2s.model.attention import Attention, Memory
+from s2s.model.draws import Draws
+from s2s.model.dropout import Dropout, Dropouts, check_probabilities
 from s2s.model.encoder import Encoded
 from s2s.model.product import Linear
 from s2s.model.recurrent import Recurrent, RecurrentState
@@ -25,16 +27,18 @@ class DecoderState:
     """What a row remembers.
 
     ``rnn`` parts of (N, L, H); ``feed`` (N, F), what the next position reads beside its token; ``attended`` (N, P, S),
-    where it has looked. F and P are 0 where nothing needs them.
+    where it has looked. F and P are 0 where nothing needs them. ``draws`` is what dropout drew for the whole target.
     """
 
     rnn: RecurrentState
     feed: Tensor
     attended: Tensor
+    draws: Draws
 
     def select(self, rows: Tensor) -> "DecoderState":
         """The state whose row n is row ``rows[n]`` of this one."""
-        return DecoderState(tuple(part[rows] for part in self.rnn), self.feed[rows], self.attended[rows])
+        rnn = tuple(part[rows] for part in self.rnn)
+        return DecoderState(rnn, self.feed[rows], self.attended[rows], self.draws.select(rows))
 
 
 @dataclass(frozen=True)
@@ -72,11 +76,12 @@ class Decoder(nn.Module, ABC):
     def start(self, encoded: Encoded, rnn: RecurrentState) -> tuple[DecoderState, Memory]:
         """Make the first state, one row per sentence, and the memory that all positions look at."""
         memory = self.attention.remember(encoded.values, encoded.mask)
-        return DecoderState(self.start_layers(rnn), self.first_feed(encoded), self.attention.start(memory)), memory
+        draws = Draws(tuple(stack.draw(encoded.values) for stack in self.stacks()))
+        return DecoderState(rnn, self.first_feed(encoded), self.attention.start(memory), draws), memory
 
-    def start_layers(self, rnn: RecurrentState) -> RecurrentState:
-        """The state of all layers before the first position, given the bridge's, parts of (B, L, H)."""
-        return self.recurrent.start(rnn)
+    def stacks(self) -> tuple[Recurrent, ...]:
+        """The recurrent stacks, in the order in which ``Draws.layers`` has what was drawn for them."""
+        return (self.recurrent,)
 
     def first_feed(self, encoded: Encoded) -> Tensor:
         """What the first position reads beside its token, (B, F)."""
@@ -109,7 +114,7 @@ class BahdanauDecoder(Decoder):
         hidden_size: width of the state, H.
         memory_size: width of the encoder states, D.
         num_layers: number of layers, L; the top one attends.
-        dropout: probability to drop a unit between layers.
+        dropouts: how much drops out of the layers.
     """
 
     def __init__(
@@ -121,12 +126,12 @@ class BahdanauDecoder(Decoder):
         hidden_size: int,
         memory_size: int,
         num_layers: int,
-        dropout: float,
+        dropouts: Dropouts,
     ) -> None:
         built = attention(hidden_size, memory_size=memory_size)
         width = embedding_size + built.context_size
         super().__init__(
-            recurrent=rnn(width, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            recurrent=rnn(width, hidden_size=hidden_size, num_layers=num_layers, dropouts=dropouts),
             attention=built,
             feed_size=0,
             output_size=hidden_size + width,
@@ -135,9 +140,10 @@ class BahdanauDecoder(Decoder):
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
         context, weights, attended = self.attention(state.rnn[0][:, -1], memory, state.attended)
-        hidden, rnn = self.recurrent.step(torch.cat([embedded, context], dim=-1), state.rnn)
+        inputs = torch.cat([embedded, context], dim=-1)
+        hidden, rnn = self.recurrent.step(inputs, state.rnn, state.draws.layers[0])
         output = torch.cat([hidden, embedded, context], dim=-1)
-        return DecoderStep(output, weights, DecoderState(rnn, state.feed, attended))
+        return DecoderStep(output, weights, replace(state, rnn=rnn, attended=attended))
 
 
 class LuongDecoder(Decoder):
@@ -148,7 +154,8 @@ class LuongDecoder(Decoder):
     Args:
         input_feeding: give the last attentional state ``h~`` to the recurrence (section 3.3); without it all positions
             are one scan and, unless attention needs its past, one look.
-        rnn, attention, embedding_size, hidden_size, memory_size, num_layers, dropout: as in ``BahdanauDecoder``.
+        feed_dropout: probability to drop a unit of what is fed to the recurrence; the readout has all of it.
+        rnn, attention, embedding_size, hidden_size, memory_size, num_layers, dropouts: as in ``BahdanauDecoder``.
     """
 
     def __init__(
@@ -160,31 +167,44 @@ class LuongDecoder(Decoder):
         hidden_size: int,
         memory_size: int,
         num_layers: int,
-        dropout: float,
+        dropouts: Dropouts,
         input_feeding: bool = True,
+        feed_dropout: float = 0.0,
     ) -> None:
+        check_probabilities("model.decoder", feed_dropout=feed_dropout)
         feed_size = hidden_size if input_feeding else 0
         built = attention(hidden_size, memory_size=memory_size)
         super().__init__(
-            recurrent=rnn(embedding_size + feed_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            recurrent=rnn(
+                embedding_size + feed_size, hidden_size=hidden_size, num_layers=num_layers, dropouts=dropouts
+            ),
             attention=built,
             feed_size=feed_size,
             output_size=hidden_size,
         )
         self.combine = Linear(built.context_size + hidden_size, hidden_size, bias=False)
+        self.feed_dropout = Dropout(feed_dropout, variational=dropouts.variational)
+
+    def start(self, encoded: Encoded, rnn: RecurrentState) -> tuple[DecoderState, Memory]:
+        """Make the first state, one row per sentence, and the memory that all positions look at."""
+        state, memory = super().start(encoded, rnn)
+        feed = self.feed_dropout.draw(state.feed, self.feed_size)
+        return replace(state, draws=replace(state.draws, feed=feed)), memory
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
-        hidden, rnn = self.recurrent.step(torch.cat([embedded, state.feed], dim=-1), state.rnn)
+        inputs = torch.cat([embedded, self.feed_dropout(state.feed, state.draws.feed)], dim=-1)
+        hidden, rnn = self.recurrent.step(inputs, state.rnn, state.draws.layers[0])
         output, weights, attended = self._look(hidden, memory, state.attended)
-        return DecoderStep(output, weights, DecoderState(rnn, output if self.feed_size else state.feed, attended))
+        feed = output if self.feed_size else state.feed
+        return DecoderStep(output, weights, replace(state, rnn=rnn, feed=feed, attended=attended))
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
         """Write whole targets; where nothing of one position goes into the next but the layers' state, all at once."""
         if self.feed_size or self.attention.needs_past:
             return super().forward(embedded, state, memory)
         rows, positions = embedded.shape[:2]
-        hidden, _ = self.recurrent.scan(embedded, state=state.rnn)
+        hidden, _ = self.recurrent.scan(embedded, state=state.rnn, draws=state.draws.layers[0])
         nothing = state.attended.repeat_interleave(positions, dim=0)
         outputs, weights, _ = self._look(hidden.flatten(0, 1), memory, nothing)
         return outputs.view(rows, positions, -1), weights.view(rows, positions, -1)

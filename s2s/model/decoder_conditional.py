@@ -1,6 +1,7 @@
 """The conditional decoder of Nematus: two transitions with a look between them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
+from s2s.model.dropout import Dropouts
 from s2s.model.recurrent import Recurrent
 
 __all__ = ["ConditionalDecoder"]
@@ -20,7 +22,7 @@ class ConditionalDecoder(Decoder):
     is what the deep output layer reads. So the look knows the last token, and the state knows what was seen.
 
     Args:
-        rnn, attention, embedding_size, hidden_size, memory_size, dropout: as in ``BahdanauDecoder``.
+        rnn, attention, embedding_size, hidden_size, memory_size, dropouts: as in ``BahdanauDecoder``.
         num_layers: number of layers, L, of the second transition; the first has one and shares its state with the
             bottom one.
     """
@@ -34,7 +36,7 @@ class ConditionalDecoder(Decoder):
         hidden_size: int,
         memory_size: int,
         num_layers: int,
-        dropout: float,
+        dropouts: Dropouts,
     ) -> None:
         built = attention(hidden_size, memory_size=memory_size)
         if not built.context_size:
@@ -43,18 +45,23 @@ class ConditionalDecoder(Decoder):
                 "none; choose another model/attention, or model/decoder=sutskever"
             )
         super().__init__(
-            recurrent=rnn(built.context_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            recurrent=rnn(built.context_size, hidden_size=hidden_size, num_layers=num_layers, dropouts=dropouts),
             attention=built,
             feed_size=0,
             output_size=hidden_size + embedding_size + built.context_size,
         )
-        self.first = rnn(embedding_size, hidden_size=hidden_size)
+        self.first = rnn(embedding_size, hidden_size=hidden_size, dropouts=dropouts)
+
+    def stacks(self) -> tuple[Recurrent, ...]:
+        """Both transitions."""
+        return self.first, self.recurrent
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
-        query, bottom = self.first.step(embedded, tuple(part[:, :1] for part in state.rnn))
+        of_first, of_second = state.draws.layers
+        query, bottom = self.first.step(embedded, tuple(part[:, :1] for part in state.rnn), of_first)
         context, weights, attended = self.attention(query, memory, state.attended)
         between = tuple(torch.cat([low, part[:, 1:]], dim=1) for low, part in zip(bottom, state.rnn, strict=True))
-        hidden, rnn = self.recurrent.step(context, between)
+        hidden, rnn = self.recurrent.step(context, between, of_second)
         output = torch.cat([hidden, embedded, context], dim=-1)
-        return DecoderStep(output, weights, DecoderState(rnn, state.feed, attended))
+        return DecoderStep(output, weights, replace(state, rnn=rnn, attended=attended))

@@ -1,7 +1,7 @@
 """The decoder of GNMT: the bottom layer attends, and every layer reads what it saw."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
-from s2s.model.dropout import Dropout
+from s2s.model.draws import LayerDraws
+from s2s.model.dropout import Dropouts, dropout
 from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = ["GNMTDecoder"]
@@ -28,7 +29,7 @@ class GNMTDecoder(Decoder):
     Args:
         rnn, attention, embedding_size, hidden_size, memory_size: as in ``BahdanauDecoder``.
         num_layers: number of layers, L.
-        dropout: probability to drop a unit between layers; variational dropout takes its place, as in ``Recurrent``.
+        dropouts: how much drops out of the layers.
     """
 
     def __init__(
@@ -40,54 +41,41 @@ class GNMTDecoder(Decoder):
         hidden_size: int,
         memory_size: int,
         num_layers: int,
-        dropout: float,
+        dropouts: Dropouts,
     ) -> None:
         if num_layers < 1:
             raise InputError(f"a decoder of {num_layers} layers cannot be built; set num_layers to 1 or more")
         built = attention(hidden_size, memory_size=memory_size)
         super().__init__(
-            recurrent=rnn(embedding_size + built.context_size, hidden_size=hidden_size),
+            recurrent=rnn(embedding_size + built.context_size, hidden_size=hidden_size, dropouts=dropouts),
             attention=built,
             feed_size=0,
             output_size=hidden_size,
         )
         self.num_layers = num_layers
         self.above = nn.ModuleList(
-            rnn(hidden_size + built.context_size, hidden_size=hidden_size) for _ in range(num_layers - 1)
+            rnn(hidden_size + built.context_size, hidden_size=hidden_size, dropouts=dropouts)
+            for _ in range(num_layers - 1)
         )
-        self.dropout = Dropout(dropout)
 
-    def start_layers(self, rnn: RecurrentState) -> RecurrentState:
-        """The state of all layers before the first position, given the bridge's, parts of (B, L, H)."""
-        return _stacked([recurrent.start(_layer(rnn, number)) for number, recurrent in enumerate(self._layers())])
+    def stacks(self) -> tuple[Recurrent, ...]:
+        """The layers from the bottom up, each a stack of one."""
+        return self.recurrent, *(cast("Recurrent", layer) for layer in self.above)
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
         context, weights, attended = self.attention(state.rnn[0][:, 0], memory, state.attended)
-        passed, layers = embedded, []
-        for number, recurrent in enumerate(self._layers()):
-            below = self._passed_up(passed, number - 1, state.rnn) if number else passed
-            hidden, layer = recurrent.step(torch.cat([below, context], dim=-1), _layer(state.rnn, number))
+        passed, layers = embedded, list[RecurrentState]()
+        for number, recurrent in enumerate(self.stacks()):
+            below = self._passed_up(passed, state.draws.layers[number - 1]) if number else passed
+            own = tuple(part[:, number : number + 1] for part in state.rnn)
+            hidden, layer = recurrent.step(torch.cat([below, context], dim=-1), own, state.draws.layers[number])
             passed = hidden + passed if number >= RESIDUAL_FROM else hidden
             layers.append(layer)
-        return DecoderStep(passed, weights, DecoderState(_stacked(layers), state.feed, attended))
+        rnn = tuple(torch.cat(parts, dim=1) for parts in zip(*layers, strict=True))
+        return DecoderStep(passed, weights, replace(state, rnn=rnn, attended=attended))
 
-    def _passed_up(self, passed: Tensor, layer: int, state: RecurrentState) -> Tensor:
-        """What a layer passes to the one above it, (N, H), thinned by dropout: under its mask where it has one."""
-        masked = len(state) > self.state_parts
-        thinned: Tensor = passed * state[-1][:, layer] if masked else self.dropout(passed)
-        return thinned
-
-    def _layers(self) -> Iterator[Recurrent]:
-        """The layers from the bottom up, each a stack of one."""
-        return chain([self.recurrent], cast("Iterable[Recurrent]", self.above))
-
-
-def _layer(state: RecurrentState, number: int) -> RecurrentState:
-    """One layer's state: parts of (N, L, H) -> parts of (N, 1, H)."""
-    return tuple(part[:, number : number + 1] for part in state)
-
-
-def _stacked(layers: list[RecurrentState]) -> RecurrentState:
-    """The state of all layers: parts of (N, 1, H) each -> parts of (N, L, H)."""
-    return tuple(torch.cat(parts, dim=1) for parts in zip(*layers, strict=True))
+    def _passed_up(self, passed: Tensor, draws: LayerDraws) -> Tensor:
+        """What a layer passes to the one above it, (N, H), thinned by dropout."""
+        mask = None if draws.upward is None else draws.upward[:, 0]
+        return dropout(passed, self.recurrent.dropouts.layer, self.training, mask)

@@ -1,6 +1,7 @@
 """Decoders that look at nothing, as controls: what attention is worth shows beside them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
+from s2s.model.dropout import Dropouts
 from s2s.model.encoder import Encoded
 from s2s.model.product import Linear
 from s2s.model.recurrent import Recurrent
@@ -38,7 +40,7 @@ class SutskeverDecoder(Decoder):
 
     Args:
         attention: none.
-        rnn, embedding_size, hidden_size, memory_size, num_layers, dropout: as in ``BahdanauDecoder``.
+        rnn, embedding_size, hidden_size, memory_size, num_layers, dropouts: as in ``BahdanauDecoder``.
     """
 
     def __init__(
@@ -50,10 +52,10 @@ class SutskeverDecoder(Decoder):
         hidden_size: int,
         memory_size: int,
         num_layers: int,
-        dropout: float,
+        dropouts: Dropouts,
     ) -> None:
         super().__init__(
-            recurrent=rnn(embedding_size, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            recurrent=rnn(embedding_size, hidden_size=hidden_size, num_layers=num_layers, dropouts=dropouts),
             attention=_none(attention, hidden_size, memory_size, "sutskever"),
             feed_size=0,
             output_size=hidden_size,
@@ -61,13 +63,13 @@ class SutskeverDecoder(Decoder):
 
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
-        hidden, rnn = self.recurrent.step(embedded, state.rnn)
+        hidden, rnn = self.recurrent.step(embedded, state.rnn, state.draws.layers[0])
         _, weights, attended = self.attention(hidden, memory, state.attended)
-        return DecoderStep(hidden, weights, DecoderState(rnn, state.feed, attended))
+        return DecoderStep(hidden, weights, replace(state, rnn=rnn, attended=attended))
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
         """Write whole targets in one scan."""
-        outputs, _ = self.recurrent.scan(embedded, state=state.rnn)
+        outputs, _ = self.recurrent.scan(embedded, state=state.rnn, draws=state.draws.layers[0])
         return outputs, _no_weights(embedded)
 
 
@@ -80,7 +82,7 @@ class ChoDecoder(Decoder):
 
     Args:
         attention: none.
-        rnn, embedding_size, hidden_size, memory_size, num_layers, dropout: as in ``BahdanauDecoder``.
+        rnn, embedding_size, hidden_size, memory_size, num_layers, dropouts: as in ``BahdanauDecoder``.
     """
 
     reads_summary = True
@@ -94,11 +96,11 @@ class ChoDecoder(Decoder):
         hidden_size: int,
         memory_size: int,
         num_layers: int,
-        dropout: float,
+        dropouts: Dropouts,
     ) -> None:
         width = embedding_size + hidden_size
         super().__init__(
-            recurrent=rnn(width, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout),
+            recurrent=rnn(width, hidden_size=hidden_size, num_layers=num_layers, dropouts=dropouts),
             attention=_none(attention, hidden_size, memory_size, "cho"),
             feed_size=hidden_size,
             output_size=hidden_size + width,
@@ -112,12 +114,12 @@ class ChoDecoder(Decoder):
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
         inputs = torch.cat([embedded, state.feed], dim=-1)
-        hidden, rnn = self.recurrent.step(inputs, state.rnn)
+        hidden, rnn = self.recurrent.step(inputs, state.rnn, state.draws.layers[0])
         _, weights, attended = self.attention(hidden, memory, state.attended)
-        return DecoderStep(torch.cat([hidden, inputs], dim=-1), weights, DecoderState(rnn, state.feed, attended))
+        return DecoderStep(torch.cat([hidden, inputs], dim=-1), weights, replace(state, rnn=rnn, attended=attended))
 
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
         """Write whole targets in one scan."""
         inputs = torch.cat([embedded, state.feed[:, None].expand(-1, embedded.shape[1], -1)], dim=-1)
-        hidden, _ = self.recurrent.scan(inputs, state=state.rnn)
+        hidden, _ = self.recurrent.scan(inputs, state=state.rnn, draws=state.draws.layers[0])
         return torch.cat([hidden, inputs], dim=-1), _no_weights(embedded)

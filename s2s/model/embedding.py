@@ -3,9 +3,12 @@
 import torch
 from torch import Tensor, nn
 
-from s2s.model.dropout import dropout
+from s2s.model.draws import WordDraws
+from s2s.model.dropout import Dropout
 
 __all__ = ["Embedding", "EmbeddingDropout"]
+
+NOTHING = WordDraws()
 
 
 class Embedding(nn.Module):
@@ -32,22 +35,32 @@ class Embedding(nn.Module):
 class EmbeddingDropout(nn.Module):
     """Drop units of embeddings, and whole words; what is left is scaled up, so that sums keep their size.
 
-    A word that is dropped is read as zeros, so the network learns to do without it (Gal & Ghahramani 2016, section
-    4.2; Sennrich & Zhang 2019, section 3.2).
+    A word that is dropped is read as zeros, so the network learns to do without it. Ordinary dropout draws at each
+    position (Sennrich & Zhang 2019, section 3.2). Variational dropout (Gal & Ghahramani 2016, sections 4.1 and 4.2)
+    drops the same units at all positions of a sentence, and words by type: a word is dropped wherever the sentence has
+    it, or nowhere.
 
     Args:
         units: probability to drop a unit.
         words: probability to drop a word.
+        variational: draw once for a sentence; see ``draw``.
     """
 
-    def __init__(self, *, units: float, words: float) -> None:
+    def __init__(self, *, units: float, words: float, variational: bool = False) -> None:
         super().__init__()
-        self.units = units
-        self.words = words
+        self.units = Dropout(units, variational=variational)
+        self.words = Dropout(words, variational=variational)
 
-    def forward(self, embedded: Tensor) -> Tensor:
-        """(…, E) -> (…, E)."""
-        embedded = dropout(embedded, self.units, self.training)
-        if self.words and self.training:
-            embedded = embedded * dropout(torch.ones_like(embedded[..., :1]), self.words)
+    def draw(self, rows: Tensor, embedding: Embedding) -> WordDraws:
+        """Draw what whole sentences keep, of the units and of the words of an embedding, given any tensor (N, …)."""
+        vocabulary, size = embedding.weight.shape
+        return WordDraws(self.units.draw(rows, size), self.words.draw(rows, vocabulary))
+
+    def forward(self, embedded: Tensor, ids: Tensor, draws: WordDraws = NOTHING) -> Tensor:
+        """Thin what was read of ids (N,) or (B, T), given what was drawn for their sentences: (…, E) -> (…, E)."""
+        embedded = self.units(embedded, draws.units)
+        if draws.words is not None:
+            return embedded * draws.words.gather(1, ids.view(len(ids), -1)).view(*ids.shape, 1)
+        if self.words.p and self.training:
+            embedded = embedded * self.words(torch.ones_like(embedded[..., :1]))
         return embedded

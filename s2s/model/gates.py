@@ -158,7 +158,12 @@ class _Update(torch.autograd.Function):
 
 
 def scan(
-    gates: Gates, inputs: Tensor, state: State, weights: Sequence[Tensor], real: Tensor | None
+    gates: Gates,
+    inputs: Tensor,
+    state: State,
+    weights: Sequence[Tensor],
+    real: Tensor | None,
+    mask: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Read whole sequences by one layer, forward.
 
@@ -168,13 +173,18 @@ def scan(
         state: before the first position, parts of (N, H).
         weights: W (G, I), U (G, H), b and b' (G,).
         real: which positions are no padding, (T, N, 1); a sequence that has ended keeps its last state. None for all.
+        mask: what h is multiplied by as ``U h`` reads it, dropout's draw: (N, H), or one of each position, (T, N, H).
+            None for nothing. It takes no gradient.
 
     Returns:
         the states after each position, h alone, (T, N, H), and the state after the last, parts of (N, H).
     """
     weight_ih, weight_hh, bias_ih, bias_hh = weights
     outputs: Tensor
-    outputs, *final = _Scan.apply(gates, real, linear(inputs, weight_ih, bias_ih), weight_hh, bias_hh, *state)  # type: ignore[no-untyped-call]
+    if mask is not None:
+        mask = mask.expand(len(inputs), *mask.shape[-2:])
+    from_input = linear(inputs, weight_ih, bias_ih)
+    outputs, *final = _Scan.apply(gates, real, mask, from_input, weight_hh, bias_hh, *state)  # type: ignore[no-untyped-call]
     return outputs, tuple(final)
 
 
@@ -185,20 +195,28 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, gates: Gates, real: Tensor | None, from_input: Tensor, weight: Tensor, bias: Tensor, *state: Tensor
+        ctx: Any,
+        gates: Gates,
+        real: Tensor | None,
+        mask: Tensor | None,
+        from_input: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        *state: Tensor,
     ) -> State:
         outputs = from_input.new_empty(*from_input.shape[:2], weight.shape[1])
         all_real = _all_real(real, len(from_input))
         first, all_kept = state[0], list[Tensor]()
         for position, sums in enumerate(from_input):
             before = state
-            state, kept = gates.position(sums, multiply(before[0], weight, bias), before)
+            read = before[0] if mask is None else before[0] * mask[position]
+            state, kept = gates.position(sums, multiply(read, weight, bias), before)
             if real is not None and not all_real[position]:
                 state = tuple(torch.where(real[position], *pair) for pair in zip(state, before, strict=True))
             outputs[position] = state[0]
             if any(ctx.needs_input_grad):
                 all_kept.extend(kept)
-        ctx.gates, ctx.real, ctx.all_real = gates, real, all_real
+        ctx.gates, ctx.real, ctx.all_real, ctx.mask = gates, real, all_real, mask
         ctx.save_for_backward(outputs, weight, first, *all_kept)
         return outputs, *(part.clone() for part in state)
 
@@ -219,13 +237,17 @@ class _Scan(torch.autograd.Function):
             kept = tuple(all_kept[position * each : (position + 1) * each])
             of_before = ctx.gates.gradient(kept, of_state, of_input[position], of_sums[position])
             through = multiply(of_sums[position], weight.t())
+            if ctx.mask is not None:
+                through.mul_(ctx.mask[position])
             of_state = (through if of_before[0] is None else through.add_(of_before[0]), *of_before[1:])
             if skipped is not None:
                 of_state = tuple(part.add_(rest) for part, rest in zip(of_state, skipped, strict=True))
-        before = torch.cat([first[None], outputs[:-1]]).flatten(0, 1)
+        read = torch.cat([first[None], outputs[:-1]])
+        if ctx.mask is not None:
+            read.mul_(ctx.mask)
         of_sums = of_sums.flatten(0, 1)
-        of_weight = weight_gradient(before, of_sums)
-        return None, None, of_input, of_weight, of_sums.sum(dim=0), *of_state
+        of_weight = weight_gradient(read.flatten(0, 1), of_sums)
+        return None, None, None, of_input, of_weight, of_sums.sum(dim=0), *of_state
 
 
 def _all_real(real: Tensor | None, positions: int) -> list[bool]:

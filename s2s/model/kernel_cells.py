@@ -7,6 +7,7 @@ from torch import Tensor
 
 from s2s.errors import InputError
 from s2s.model.cells import GRUReference, LSTMReference, RNNReference
+from s2s.model.dropout import NO_DROPOUT, Dropouts
 from s2s.model.gates import GRU_GATES, LSTM_GATES, RELU_GATE, TANH_GATE, Gates, gates_serve, update
 from s2s.model.layer_scan import Kernel
 from s2s.model.product import linear
@@ -84,7 +85,8 @@ class RNN(Recurrent):
 
     Args:
         nonlinearity: ``tanh`` or ``relu`` (Le, Jaitly & Hinton 2015).
-        input_size, hidden_size, num_layers, bidirectional, dropout, variational_dropout, residual: as in ``Recurrent``.
+        input_size, hidden_size, num_layers, bidirectional, dropouts, variational_dropout, weight_dropout, residual: as
+            in ``Recurrent``.
     """
 
     state_parts = 1
@@ -98,8 +100,9 @@ class RNN(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropouts: Dropouts = NO_DROPOUT,
         variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         residual: bool = False,
         nonlinearity: str = "tanh",
     ) -> None:
@@ -108,8 +111,9 @@ class RNN(Recurrent):
             hidden_size=hidden_size,
             num_layers=num_layers,
             bidirectional=bidirectional,
-            dropout=dropout,
+            dropouts=dropouts,
             variational_dropout=variational_dropout,
+            weight_dropout=weight_dropout,
             residual=residual,
         )
         if nonlinearity not in RNN_KERNELS:

@@ -94,7 +94,12 @@ def _loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) 
 
 
 def scan_by_gates(
-    gates: Gates, inputs: Tensor, state: State, weights: Sequence[Sequence[Tensor]], lengths: Tensor | None
+    gates: Gates,
+    inputs: Tensor,
+    state: State,
+    weights: Sequence[Sequence[Tensor]],
+    lengths: Tensor | None,
+    mask: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Read whole sequences in one direction or both, each in one call.
 
@@ -104,6 +109,7 @@ def scan_by_gates(
         state: before the first position, parts of (B, H), or (B, 2H) for two directions.
         weights: four of each direction.
         lengths: real positions of each sequence, (B,), on the CPU; None for all T.
+        mask: what h is multiplied by as the products read it, (B, H) or (B, 2H), or one of each position, (T, B, …).
 
     Returns:
         outputs (B, T, H) or (B, T, 2H), zero on padding, and the state after the last position, shaped as before.
@@ -115,8 +121,9 @@ def scan_by_gates(
     ways = []
     for direction, own_weights in enumerate(weights):
         own = tuple(part.chunk(len(weights), dim=-1)[direction].contiguous() for part in state)
+        own_mask = None if mask is None else mask.chunk(len(weights), dim=-1)[direction].contiguous()
         rows = reversed_rows(inputs, lengths) if direction else inputs
-        outputs, final = scan(gates, rows.transpose(0, 1), own, own_weights, real)
+        outputs, final = scan(gates, rows.transpose(0, 1), own, own_weights, real, own_mask)
         if real is not None:
             outputs = outputs.masked_fill(~real, 0)
         outputs = outputs.transpose(0, 1)

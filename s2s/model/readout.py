@@ -35,7 +35,7 @@ class Readout(nn.Module, ABC):
         output_size: width of the decoder's output, O.
         feature_size: width of the features before the vocabulary, R.
         vocabulary_size: V.
-        dropout: probability to drop a feature.
+        dropout: of the features.
         weight: W (V, R) where it is tied to an embedding (Press & Wolf 2017); None for weights of its own.
     """
 
@@ -45,7 +45,7 @@ class Readout(nn.Module, ABC):
         *,
         feature_size: int,
         vocabulary_size: int,
-        dropout: float,
+        dropout: Dropout,
         weight: nn.Parameter | None = None,
     ) -> None:
         super().__init__()
@@ -54,16 +54,16 @@ class Readout(nn.Module, ABC):
         self.weight = weight
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.project = self.feature_layer(output_size, feature_size)
-        self.dropout = Dropout(dropout)
+        self.dropout = dropout
 
     @staticmethod
     @abstractmethod
     def feature_layer(output_size: int, feature_size: int) -> nn.Module:
         """Make the layer between O and R."""
 
-    def features(self, output: Tensor) -> Tensor:
-        """What the vocabulary reads: (…, O) -> (…, R)."""
-        features: Tensor = self.dropout(self.project(output))
+    def features(self, output: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the vocabulary reads: (…, O) -> (…, R), by the dropout mask of whole targets where there is one."""
+        features: Tensor = self.dropout(self.project(output), mask)
         return features
 
     def words(self, ids: Tensor, allowed: Tensor | None) -> Words:
@@ -103,9 +103,9 @@ class MaxoutReadout(Readout):
         """``t~``, twice as wide as the features."""
         return Linear(output_size, 2 * feature_size)
 
-    def features(self, output: Tensor) -> Tensor:
+    def features(self, output: Tensor, mask: Tensor | None = None) -> Tensor:
         """(…, O) -> (…, R), the larger of each two neighbours."""
-        features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1))
+        features: Tensor = self.dropout(self.project(output).unflatten(-1, (-1, 2)).amax(dim=-1), mask)
         return features
 
 

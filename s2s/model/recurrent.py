@@ -1,7 +1,7 @@
 """Stacks of recurrent layers: a whole sequence by ``scan``, one position by ``step``.
 
-State is a tuple of tensors (N, L, H), one per part: ``(h,)`` for GRU and plain RNN, ``(h, c)`` for LSTM. In training
-with variational dropout two more follow, the masks that a sequence keeps from its first position to its last.
+State is a tuple of tensors (N, L, H), one per part: ``(h,)`` for GRU and plain RNN, ``(h, c)`` for LSTM. What dropout
+draws for whole sequences stands beside it, in ``LayerDraws``.
 
 All that is the same for every cell stands once, in ``Recurrent``: layers, directions, ragged lengths, dropout,
 residual connections. A cell says which weights a layer has and how it updates its state by one position; the cells
@@ -10,15 +10,17 @@ that are written from their equations, to be read, are in ``cells.py``.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import chain
+from itertools import chain, product
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
-from s2s.model.dropout import dropout
+from s2s.model.draws import LayerDraws
+from s2s.model.dropout import NO_DROPOUT, Dropouts, check_probabilities, dropout
 from s2s.model.gates import Gates, gates_serve
 from s2s.model.layer_scan import Kernel, scan_by_gates, scan_by_kernel, scan_by_loop
 
@@ -27,6 +29,7 @@ __all__ = ["Recurrent", "RecurrentState"]
 RecurrentState = tuple[Tensor, ...]
 
 STATE = ("hidden", "memory")
+NOTHING = LayerDraws()
 
 
 class Recurrent(nn.Module, ABC):
@@ -39,10 +42,11 @@ class Recurrent(nn.Module, ABC):
         hidden_size: width of the state of one direction, H.
         num_layers: number of layers, L.
         bidirectional: read the sequence in both directions; such a stack has no ``step``.
-        dropout: probability to drop a unit between layers, drawn anew at each position.
-        variational_dropout: probability to drop a unit of h, as the matrix products read it, and of what passes up to
-            the next layer, the same units at all positions of a sequence (Gal & Ghahramani 2016). Between layers it
-            takes the place of ``dropout``.
+        dropouts: probabilities to drop a unit of what passes up a layer, and of h as the matrix products read it.
+        variational_dropout: a probability for both that takes their place, and drops the same units at all positions of
+            a sequence (Gal & Ghahramani 2016).
+        weight_dropout: probability to drop a weight that reads h, the same for all sequences and positions that are
+            read together (Merity, Keskar & Socher 2018, section 2; Wan et al. 2013).
         residual: every layer above the first adds its input to its output (Wu et al. 2016, section 3.1). No dropout
             falls on that path, and the state stays the layer's own h.
     """
@@ -57,24 +61,25 @@ class Recurrent(nn.Module, ABC):
         hidden_size: int,
         num_layers: int = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropouts: Dropouts = NO_DROPOUT,
         variational_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
         residual: bool = False,
     ) -> None:
         super().__init__()
         if num_layers < 1:
             raise InputError(f"a recurrent network of {num_layers} layers cannot be built; set num_layers to 1 or more")
-        if not 0 <= variational_dropout < 1:
-            raise InputError(
-                f"variational_dropout={variational_dropout} is no probability below 1; give a number from 0 to 0.9"
-            )
+        check_probabilities("model.rnn", variational_dropout=variational_dropout, weight_dropout=weight_dropout)
+        if variational_dropout:
+            of_both = {"layer": variational_dropout, "recurrent": variational_dropout}
+            dropouts = replace(dropouts, **of_both, variational=True)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.num_layers = num_layers
         self.directions = 2 if bidirectional else 1
         self.output_size = hidden_size * self.directions
-        self.dropout = dropout
-        self.variational_dropout = variational_dropout
+        self.dropouts = dropouts
+        self.weight_dropout = weight_dropout
         self.residual = residual
         self.weight_names = list(self.shapes(input_size, hidden_size))
         for layer in range(num_layers):
@@ -108,7 +113,7 @@ class Recurrent(nn.Module, ABC):
 
         Args:
             inputs: x, (N, I).
-            hidden: h as the matrix products read it, (N, H), thinned by variational dropout.
+            hidden: h as the matrix products read it, (N, H), thinned by dropout.
             state: all parts as they are, (N, H).
             weights: as ``shapes`` names them.
 
@@ -135,18 +140,24 @@ class Recurrent(nn.Module, ABC):
         """The cell between its matrix products, with its gradient, for a CPU; None where there is but ``cell``."""
         return None
 
-    def start(self, state: RecurrentState) -> RecurrentState:
-        """Begin sequences: parts of (N, L, H) -> the state before the first position, with its masks where it has any.
-
-        The masks, parts of (N, L, H), are of h and of what each layer passes up. They are drawn once per sequence.
-        """
-        if not (self.training and self.variational_dropout):
-            return state
-        ones = torch.ones_like(state[0])
-        return (*state, *(dropout(ones, self.variational_dropout) for _ in range(2)))
+    def draw(self, rows: Tensor) -> LayerDraws:
+        """Draw what dropout leaves whole sequences, given any tensor (N, …) of theirs; nothing but in training."""
+        if not self.training:
+            return NOTHING
+        shape = (len(rows), self.num_layers, self.output_size)
+        hidden, upward = (
+            dropout(rows.new_ones(shape), share) if share and self.dropouts.variational else None
+            for share in (self.dropouts.recurrent, self.dropouts.layer)
+        )
+        return LayerDraws(hidden, upward, self._draw_weights() if self.weight_dropout else ())
 
     def scan(
-        self, inputs: Tensor, *, lengths: Tensor | None = None, state: RecurrentState | None = None
+        self,
+        inputs: Tensor,
+        *,
+        lengths: Tensor | None = None,
+        state: RecurrentState | None = None,
+        draws: LayerDraws | None = None,
     ) -> tuple[Tensor, RecurrentState]:
         """Read whole sequences.
 
@@ -154,72 +165,87 @@ class Recurrent(nn.Module, ABC):
             inputs: (B, T, I).
             lengths: real positions of each sequence, (B,), so that padding is never read, in either direction;
                 None to read all T positions.
-            state: what ``start`` made, parts of (B, L, D); None to start from zeros.
+            state: before the first position, parts of (B, L, D); None to start from zeros.
+            draws: what ``draw`` made; None to draw.
 
         Returns:
-            outputs (B, T, D), zero on padding, and the state after the last position, parts of (B, L, D) without
-            masks; D is H, or 2H with both directions side by side.
+            outputs (B, T, D), zero on padding, and the state after the last position, parts of (B, L, D); D is H, or
+            2H with both directions side by side.
         """
+        draws = self.draw(inputs) if draws is None else draws
         if state is None:
             zeros = inputs.new_zeros(inputs.shape[0], self.num_layers, self.output_size)
-            state = self.start((zeros,) * self.state_parts)
+            state = (zeros,) * self.state_parts
         lengths = None if lengths is None else lengths.cpu()
         if lengths is not None and bool((lengths == inputs.shape[1]).all()):
             lengths = None
         finals = []
         for layer in range(self.num_layers):
-            read = self._passed_up(inputs, layer, state)
-            outputs, final = self._scan_layer(layer, read, tuple(part[:, layer] for part in state), lengths)
+            read = self._passed_up(inputs, layer, draws)
+            outputs, final = self._scan_layer(layer, read, tuple(part[:, layer] for part in state), lengths, draws)
             inputs = outputs + inputs if layer and self.residual else outputs
             finals.append(final)
         return inputs, _by_part(finals)
 
-    def step(self, inputs: Tensor, state: RecurrentState) -> tuple[Tensor, RecurrentState]:
-        """Read one position: (N, I), parts of (N, L, H) -> output of the top layer (N, H), new state."""
+    def step(self, inputs: Tensor, state: RecurrentState, draws: LayerDraws = NOTHING) -> tuple[Tensor, RecurrentState]:
+        """Read one position: (N, I), parts of (N, L, H), what ``draw`` made -> top layer's output (N, H), new parts."""
         finals = []
         for layer in range(self.num_layers):
-            read = self._passed_up(inputs, layer, state)
-            parts = tuple(part[:, layer] for part in state[: self.state_parts])
-            mask = state[-2][:, layer] if len(state) > self.state_parts else None
-            final = self._update(read, parts, mask=mask, weights=self.layer_weights(layer, 0))
+            read = self._passed_up(inputs, layer, draws)
+            parts = tuple(part[:, layer] for part in state)
+            mask = None if draws.hidden is None else draws.hidden[:, layer]
+            final = self._update(read, parts, mask=mask, weights=self.layer_weights(layer, 0, draws))
             inputs = final[0] + inputs if layer and self.residual else final[0]
             finals.append(final)
-        return inputs, (*_by_part(finals), *state[self.state_parts :])
+        return inputs, _by_part(finals)
 
-    def _passed_up(self, inputs: Tensor, layer: int, state: RecurrentState) -> Tensor:
+    def _passed_up(self, inputs: Tensor, layer: int, draws: LayerDraws) -> Tensor:
         """What a layer reads of the one below it: (N, D) or (B, T, D), thinned by dropout; the bottom reads all."""
         if layer == 0:
             return inputs
-        if len(state) == self.state_parts:
-            return dropout(inputs, self.dropout, self.training)
-        mask = state[-1][:, layer - 1]
-        return inputs * (mask if inputs.dim() == 2 else mask[:, None])
+        mask = None if draws.upward is None else draws.upward[:, layer - 1]
+        return dropout(inputs, self.dropouts.layer, self.training, mask)
 
-    def layer_weights(self, layer: int, direction: int) -> list[Tensor]:
-        """The weights of one layer and direction."""
+    def layer_weights(self, layer: int, direction: int, draws: LayerDraws = NOTHING) -> Sequence[Tensor]:
+        """The weights of one layer and direction, as they were drawn where they were."""
+        if draws.weights:
+            return draws.weights[layer * self.directions + direction]
         return [getattr(self, _name(name, layer, direction)) for name in self.weight_names]
+
+    def _draw_weights(self) -> tuple[tuple[Tensor, ...], ...]:
+        """The weights of every layer and direction, those that read h under dropout."""
+        drawn = list[tuple[Tensor, ...]]()
+        for layer, direction in product(range(self.num_layers), range(self.directions)):
+            named = zip(self.weight_names, self.layer_weights(layer, direction), strict=True)
+            drawn.append(tuple(dropout(w, self.weight_dropout) if "weight_hh" in name else w for name, w in named))
+        return tuple(drawn)
 
     def _update(
         self, inputs: Tensor, parts: RecurrentState, *, mask: Tensor | None, weights: Sequence[Tensor]
     ) -> RecurrentState:
-        """Update one layer by one position, h under its mask: (N, I), parts of (N, H) -> parts of (N, H)."""
-        updated: RecurrentState = self(inputs, parts[0] if mask is None else parts[0] * mask, parts, weights)
+        """Update one layer by one position, h thinned by dropout: (N, I), parts of (N, H) -> parts of (N, H)."""
+        hidden = dropout(parts[0], self.dropouts.recurrent, self.training, mask)
+        updated: RecurrentState = self(inputs, hidden, parts, weights)
         return updated
 
     def _scan_layer(
-        self, layer: int, inputs: Tensor, state: RecurrentState, lengths: Tensor | None
+        self, layer: int, inputs: Tensor, parts: RecurrentState, lengths: Tensor | None, draws: LayerDraws
     ) -> tuple[Tensor, RecurrentState]:
         """Read whole sequences by one layer: (B, T, I), parts of (B, D) -> outputs (B, T, D), parts of (B, D)."""
-        parts, masks = state[: self.state_parts], state[self.state_parts :]
-        weights = [self.layer_weights(layer, direction) for direction in range(self.directions)]
+        mask = None if draws.hidden is None else draws.hidden[:, layer]
+        weights = [self.layer_weights(layer, direction, draws) for direction in range(self.directions)]
         kernel, gates = (None, None) if self._forward_hooks else (self.kernel(), self.fused())
+        thinned = mask is not None or (self.training and self.dropouts.recurrent > 0)
         # Without a gradient to keep for, and without padding, torch's kernel is the faster on a CPU too.
-        by_gates = gates_serve(inputs) and (torch.is_grad_enabled() or lengths is not None)
-        if gates is not None and not masks and by_gates:
-            return scan_by_gates(gates, inputs, parts, weights, lengths)
-        if kernel is not None and not masks:
+        by_gates = gates_serve(inputs) and (torch.is_grad_enabled() or lengths is not None or thinned)
+        if gates is not None and by_gates:
+            if thinned and mask is None:
+                ones = inputs.new_ones(inputs.shape[1], len(inputs), self.output_size)
+                mask = dropout(ones, self.dropouts.recurrent)
+            return scan_by_gates(gates, inputs, parts, weights, lengths, mask)
+        if kernel is not None and not thinned:
             return scan_by_kernel(kernel, inputs, parts, list(chain(*weights)), lengths)
-        of_directions = masks[0].chunk(self.directions, dim=-1) if masks else [None] * self.directions
+        of_directions = [None] * self.directions if mask is None else mask.chunk(self.directions, dim=-1)
         updates = [
             partial(self._update, mask=mask, weights=of_direction)
             for mask, of_direction in zip(of_directions, weights, strict=True)

@@ -1,6 +1,7 @@
 """The whole model, and the one function that derives every size which follows from another."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -10,8 +11,9 @@ from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.bridge import Bridge
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
+from s2s.model.dropout import Dropout, Dropouts, check_probabilities
 from s2s.model.embedding import Embedding, EmbeddingDropout
-from s2s.model.encoder import Encoder
+from s2s.model.encoder import Encoder, build_encoder
 from s2s.model.readout import Readout
 from s2s.model.recurrent import Recurrent
 from s2s.model.window import Window
@@ -53,17 +55,20 @@ class Seq2Seq(nn.Module):
     def start(self, source: Sequences) -> tuple[DecoderState, Memory]:
         """Read the source: the state before the first target token, one row per sentence, and the memory."""
         encoded = self.encoder(source)
-        return self.decoder.start(encoded, self.bridge(encoded))
+        state, memory = self.decoder.start(encoded, self.bridge(encoded))
+        words = self.dropout.draw(encoded.values, self.embedding)
+        output = self.readout.dropout.draw(encoded.values, self.readout.weight.shape[1])
+        return replace(state, draws=replace(state.draws, words=words, output=output)), memory
 
     def step(self, tokens: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one target position, given the tokens before it, (N,)."""
-        return self.decoder.step(self.dropout(self.embedding(tokens)), state, memory)
+        return self.decoder.step(self.dropout(self.embedding(tokens), tokens, state.draws.words), state, memory)
 
     def forward(self, batch: Batch, *, truth: float = 1.0) -> tuple[Tensor, Tensor]:
         """Write the batch's targets by teacher forcing.
 
         Args:
-            batch: sources and targets.
+            batch: sources and targets; where there are more targets, every source has as many, which stand together.
             truth: probability, at each position, to read the true token before it; the model's own draw is read
                 otherwise (scheduled sampling, Bengio et al. 2015, section 2.4).
 
@@ -74,12 +79,15 @@ class Seq2Seq(nn.Module):
         if batch.target is None:
             raise InputError("teacher forcing needs targets, got a batch of sources alone; give both sides")
         state, memory = self.start(batch.source)
+        if (rows := len(batch.target.ids)) > (sources := len(batch.source.ids)):
+            state = state.select(torch.arange(sources, device=memory.mask.device).repeat_interleave(rows // sources))
         before = nn.functional.pad(batch.target.ids[:, :-1], (1, 0), value=BOS)
         if truth < 1:
             outputs, attention = self._write_with_draws(before, state, memory, truth)
         else:
-            outputs, attention = self.decoder(self.dropout(self.embedding(before)), state, memory)
-        return self.readout.features(outputs), attention
+            embedded = self.dropout(self.embedding(before), before, state.draws.words)
+            outputs, attention = self.decoder(embedded, state, memory)
+        return self.readout.features(outputs, state.draws.output), attention
 
     def _write_with_draws(
         self, before: Tensor, state: DecoderState, memory: Memory, truth: float
@@ -93,7 +101,8 @@ class Seq2Seq(nn.Module):
             is_true = torch.rand(true.shape, device=true.device) < truth
             step = self.step(torch.where(is_true, true, drawn), state, memory)
             with torch.no_grad():
-                drawn = self.readout.log_probs(self.readout.features(step.output)).exp().multinomial(1)[:, 0]
+                features = self.readout.features(step.output, state.draws.output)
+                drawn = self.readout.log_probs(features).exp().multinomial(1)[:, 0]
             state = step.state
             outputs.append(step.output)
             attention.append(step.attention)
@@ -126,6 +135,12 @@ def build_seq2seq(
     target_word_dropout: float,
     share_embeddings: bool,
     tie_readout: bool,
+    embedding_dropout: float | None = None,
+    layer_dropout: float | None = None,
+    output_dropout: float | None = None,
+    recurrent_dropout: float = 0.0,
+    context_dropout: float = 0.0,
+    variational: bool = False,
 ) -> Seq2Seq:
     """Put a model together.
 
@@ -142,7 +157,9 @@ def build_seq2seq(
         forward_layers: encoder layers above these that read forward alone.
         bidirectional: whether the encoder reads in both directions.
         reverse_source: whether the encoder reads from the end of the sentence.
-        dropout: probability to drop a unit of embeddings, between layers, and of readout features.
+        dropout: probability to drop a unit of embeddings, between layers, and of readout features; their own, which
+            None leaves to it, are ``embedding_dropout``, ``layer_dropout`` and ``output_dropout``.
+        recurrent_dropout, context_dropout, variational: as in ``Dropouts``.
         source_word_dropout, target_word_dropout: probability to drop a word.
         share_embeddings: one embedding for source and target; needs one vocabulary.
         tie_readout: the readout's words are the target embedding (Press & Wolf 2017); features are then E wide.
@@ -150,16 +167,23 @@ def build_seq2seq(
     Raises:
         InputError: sizes that do not go together.
     """
-    directions = 2 if bidirectional else 1
     encoder_size = hidden_size if encoder_size is None else encoder_size
     if feature_size is None:
         feature_size = embedding_size if tie_readout else hidden_size
     _check_sizes(
         {"embedding": embedding_size, "hidden": hidden_size, "encoder": encoder_size, "feature": feature_size},
-        directions=directions,
+        directions=2 if bidirectional else 1,
     )
-    _check_probabilities(
-        dropout=dropout, source_word_dropout=source_word_dropout, target_word_dropout=target_word_dropout
+    check_probabilities("model", dropout=dropout)
+    dropouts = Dropouts(
+        embedding=dropout if embedding_dropout is None else embedding_dropout,
+        layer=dropout if layer_dropout is None else layer_dropout,
+        recurrent=recurrent_dropout,
+        context=context_dropout,
+        output=dropout if output_dropout is None else output_dropout,
+        source_word=source_word_dropout,
+        target_word=target_word_dropout,
+        variational=variational,
     )
     _check_sharing(
         (source_vocabulary, target_vocabulary) if share_embeddings else None,
@@ -167,21 +191,15 @@ def build_seq2seq(
     )
     source_embedding = Embedding(source_vocabulary, embedding_size)
     target_embedding = source_embedding if share_embeddings else Embedding(target_vocabulary, embedding_size)
-    encoder_rnn = encoder_rnn or rnn
-    encoder = Encoder(
+    encoder = build_encoder(
+        encoder_rnn or rnn,
         source_embedding,
-        dropout=EmbeddingDropout(units=dropout, words=source_word_dropout),
-        recurrent=encoder_rnn(
-            embedding_size,
-            hidden_size=encoder_size // directions,
-            num_layers=num_layers if encoder_layers is None else encoder_layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-        ),
-        upper=encoder_rnn(encoder_size, hidden_size=encoder_size, num_layers=forward_layers, dropout=dropout)
-        if forward_layers
-        else None,
+        size=encoder_size,
+        num_layers=num_layers if encoder_layers is None else encoder_layers,
+        forward_layers=forward_layers,
+        bidirectional=bidirectional,
         reverse=reverse_source,
+        dropouts=dropouts,
     )
     built_decoder = decoder(
         rnn=rnn,
@@ -190,13 +208,13 @@ def build_seq2seq(
         hidden_size=hidden_size,
         memory_size=encoder_size,
         num_layers=num_layers if decoder_layers is None else decoder_layers,
-        dropout=dropout,
+        dropouts=dropouts,
     )
     built_readout = readout(
         built_decoder.output_size,
         feature_size=feature_size,
         vocabulary_size=target_vocabulary,
-        dropout=dropout,
+        dropout=Dropout(dropouts.output, variational=variational),
         weight=target_embedding.weight if tie_readout else None,
     )
     return Seq2Seq(
@@ -205,7 +223,7 @@ def build_seq2seq(
         decoder=built_decoder,
         readout=built_readout,
         embedding=target_embedding,
-        dropout=EmbeddingDropout(units=dropout, words=target_word_dropout),
+        dropout=EmbeddingDropout(units=dropouts.embedding, words=dropouts.target_word, variational=variational),
     )
 
 
@@ -219,13 +237,6 @@ def _check_sizes(sizes: dict[str, int], *, directions: int) -> None:
             f"model.encoder_size={sizes['encoder']} cannot be shared by two directions; give an even number or set "
             "model.bidirectional=false"
         )
-
-
-def _check_probabilities(**probabilities: float) -> None:
-    """Raise an InputError for a dropout that is none."""
-    for name, probability in probabilities.items():
-        if not 0 <= probability < 1:
-            raise InputError(f"model.{name}={probability} is no probability below 1; give a number from 0 to 0.9")
 
 
 def _check_sharing(vocabularies: tuple[int, int] | None, widths: tuple[int, int] | None) -> None:

@@ -2,74 +2,30 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from sacrebleu.metrics.base import Metric
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
-from sacrebleu.metrics.ter import TER
 
 from s2s.errors import InputError
+from s2s.report.corpus_metrics import METRICS, bleu_tokenizer
+from s2s.report.score import Score
 
-__all__ = ["Score", "bleu", "chrf", "exact_match", "perplexity", "ter"]
-
-BLEU_TOKENIZERS = {"zh": "zh", "ja": "char"}
-DEFAULT_BLEU_TOKENIZER = "13a"
-RESAMPLES = 1000
-UNSPACED_LANGUAGES = {"zh", "ja"}
-
-
-@dataclass(frozen=True)
-class Score:
-    """A number with what is needed to compare it: ``BLEU = 39.52 ± 1.13 (nrefs:1|bs:1000|…|version:2.6.0)``.
-
-    Args:
-        name: the name of the metric, as printed.
-        value: the number; percent for everything but perplexity.
-        signature: how it was computed, in sacreBLEU's form ``key:value|key:value``.
-        confidence: half the width of the 95 % confidence interval, in the unit of the value; None if not estimated.
-    """
-
-    name: str
-    value: float
-    signature: str
-    confidence: float | None = None
-
-    def __str__(self) -> str:
-        interval = "" if self.confidence is None else f" ± {self.confidence:.2f}"
-        return f"{self.name} = {self.value:.2f}{interval} ({self.signature})"
-
-    def as_dict(self) -> dict[str, float | str]:
-        """Value, confidence where it was estimated, and signature, in JSON's types."""
-        interval = {} if self.confidence is None else {"confidence": self.confidence}
-        return {"value": self.value, **interval, "signature": self.signature}
+__all__ = ["Score", "bleu", "bleu_tokenizer", "chrf", "perplexity"]
 
 
 def bleu(
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    *,
-    language: str | None = None,
-    lowercase: bool = False,
-    confidence: bool = False,
+    hypotheses: Sequence[str], references: Sequence[str], *, language: str | None = None, confidence: bool = False
 ) -> Score:
     """Score n-gram precision of the whole corpus, 0 to 100; Papineni et al. (2002).
 
     Args:
         hypotheses: translations as people read them, never pieces.
         references: one per hypothesis.
-        language: target language; ``zh`` takes sacreBLEU's ``zh`` tokenizer, ``ja`` takes ``char`` (the customary
-            ``ja-mecab`` would need MeCab, which is no dependency here), all others ``13a``.
-        lowercase: ignore case.
+        language: target language, which decides what a word is; see ``bleu_tokenizer``.
         confidence: estimate the 95 % confidence interval by scoring a thousand corpora of sentences drawn with
             replacement (Koehn 2004); the signature then has their number and sacreBLEU's seed, 12345.
 
     Raises:
         InputError: the lists are empty or differ in length.
     """
-    tokenizer = BLEU_TOKENIZERS.get(_primary_language(language), DEFAULT_BLEU_TOKENIZER)
-    metric = BLEU(lowercase=lowercase, tokenize=tokenizer)
-    return _corpus_score("BLEU", metric, hypotheses, references, resamples=RESAMPLES if confidence else 1)
+    return METRICS["bleu"](language).score(hypotheses, references, confidence=confidence)
 
 
 def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
@@ -78,20 +34,7 @@ def chrf(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
     Raises:
         InputError: the lists are empty or differ in length.
     """
-    return _corpus_score("chrF2", CHRF(), hypotheses, references)
-
-
-def ter(hypotheses: Sequence[str], references: Sequence[str], *, language: str | None = None) -> Score:
-    """Count edits per hundred reference words, lower is better; Snover et al. (2006).
-
-    Chinese and Japanese (``language`` ``zh``, ``ja``) are normalised and cut into characters first, since blanks do not
-    part their words; the signature then says ``norm:yes`` and ``asian:yes``. Case is ignored, as in Tercom.
-
-    Raises:
-        InputError: the lists are empty or differ in length.
-    """
-    unspaced = _primary_language(language) in UNSPACED_LANGUAGES
-    return _corpus_score("TER", TER(normalized=unspaced, asian_support=unspaced), hypotheses, references)
+    return METRICS["chrf"](None).score(hypotheses, references)
 
 
 def perplexity(negative_log_likelihood_sum: float, tokens: int) -> Score:
@@ -116,44 +59,3 @@ def perplexity(negative_log_likelihood_sum: float, tokens: int) -> Score:
     except OverflowError:
         value = math.inf
     return Score("perplexity", value, f"tokens:{tokens}")
-
-
-def exact_match(hypotheses: Sequence[str], references: Sequence[str]) -> Score:
-    """Score the percentage of hypotheses that equal their reference, blanks at either end aside.
-
-    Raises:
-        InputError: the lists are empty or differ in length.
-    """
-    _check_pairs("exact match", hypotheses, references)
-    matches = sum(
-        hypothesis.strip() == reference.strip() for hypothesis, reference in zip(hypotheses, references, strict=True)
-    )
-    signature = f"sentences:{len(references)}|nrefs:1|case:mixed|space:stripped"
-    return Score("exact match", 100 * matches / len(references), signature)
-
-
-def _corpus_score(
-    name: str, metric: Metric, hypotheses: Sequence[str], references: Sequence[str], *, resamples: int = 1
-) -> Score:
-    """Run one of sacreBLEU's metrics with a single reference per sentence, and on resamples of them."""
-    _check_pairs(name, hypotheses, references)
-    result = metric.corpus_score(list(hypotheses), [list(references)], n_bootstrap=resamples)
-    confidence = float(result._ci) if resamples > 1 else None
-    return Score(name, float(result.score), str(metric.get_signature()), confidence)
-
-
-def _check_pairs(name: str, hypotheses: Sequence[str], references: Sequence[str]) -> None:
-    if isinstance(hypotheses, str) or isinstance(references, str):
-        raise InputError(f"{name} got a single string, expected lists of sentences; wrap it in a list")
-    if len(hypotheses) != len(references):
-        raise InputError(
-            f"{name} got {len(hypotheses)} hypotheses and {len(references)} references, expected one reference for "
-            "each hypothesis; check that both files are of the same test set, line by line"
-        )
-    if not hypotheses:
-        raise InputError(f"{name} got 0 hypotheses and 0 references, expected at least 1; check that no file is empty")
-
-
-def _primary_language(language: str | None) -> str:
-    """Return the first part of a language tag: ``zh-CN`` and ``zh_TW`` are ``zh``."""
-    return (language or "").replace("_", "-").split("-")[0].lower()

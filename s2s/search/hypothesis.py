@@ -1,4 +1,4 @@
-"""What a search is given (state, step), what it remembers (history) and what it returns (hypothesis)."""
+"""What a search is given (state, step), what it remembers (history), what it returns (hypothesis) and what it is."""
 
 import bisect
 from collections.abc import Callable, Sequence
@@ -52,6 +52,24 @@ class Hypothesis:
     score: float
     attention: NDArray[np.floating[Any]]
     finished: bool
+
+
+class Search(Protocol):
+    """Beam search, sampling, or whatever else finds targets by a step function."""
+
+    def __call__(
+        self,
+        step: Step[Any],
+        state: Any,
+        source_lengths: Tensor,
+        *,
+        n_best: int = 1,
+        bos: int,
+        eos: int,
+        forbidden: Sequence[int] = (),
+        rows: Sequence[int] | None = None,
+    ) -> list[list[Hypothesis]]:
+        """Return the best hypotheses of every sentence."""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Shortlist:
 
     @classmethod
     def joined(cls, shortlists: "Sequence[Shortlist]", partners: int) -> "Shortlist":
-        """What any of several shortlists of one vocabulary has, with the best ``partners`` that each has for a piece."""
+        """What any of several shortlists of one vocabulary has, with the best ``partners`` of each for a piece."""
         frequent = np.unique(np.concatenate([one.frequent for one in shortlists]))
         return cls(frequent, np.hstack([one.partners[:, :partners] for one in shortlists]))
 

@@ -34,7 +34,8 @@ def tokenise(
     def encode(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:
         return {"source_ids": source.encode(rows["source"]), "target_ids": target.encode(rows["target"])}
 
-    key = hashlib.sha256(dataset._fingerprint.encode() + source.model + target.model).hexdigest()
+    order = b"backwards" if target.backwards else b""
+    key = hashlib.sha256(dataset._fingerprint.encode() + source.model + target.model + order).hexdigest()
     encoded = dataset.map(encode, batched=True, remove_columns=dataset.column_names, new_fingerprint=key[:32])
     return ParallelIds(_flat(encoded, "source_ids"), _flat(encoded, "target_ids"))
 

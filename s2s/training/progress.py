@@ -20,14 +20,18 @@ SECONDS_PER_LINE = 30
 
 
 class ProgressDisplay:
-    """Loss, speed and time left."""
+    """Loss, speed and time left.
 
-    def __init__(self) -> None:
+    Args:
+        since: second of training at which it begins.
+    """
+
+    def __init__(self, *, since: float = 0.0) -> None:
         self.console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self._task = self._bar.add_task("starting", total=1.0)
-        self._tally: Tally | None = None
+        self._tally = Tally(since=since)
         self._shown = time.perf_counter()
 
     def __enter__(self) -> "ProgressDisplay":
@@ -45,7 +49,6 @@ class ProgressDisplay:
 
     def update(self, state: TrainingState, *, share: float, nll: Tensor, tokens: int) -> None:
         """Take in one update: negative log-likelihood in sum over its target tokens, and their number."""
-        self._tally = self._tally or Tally(since=state.seconds)
         self._tally.add(nll, tokens)
         now = time.perf_counter()
         if now - self._shown < (0.5 if self.console.is_terminal else SECONDS_PER_LINE):

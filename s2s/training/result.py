@@ -6,12 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 from s2s.model.cost import count_parameters, multiply_adds
+from s2s.model.seq2seq import Seq2Seq
 from s2s.report.alignment import AlignmentScore, Gold, alignment_error_rate, hard_links, read_gold
 from s2s.report.metrics import Score, bleu, chrf
 from s2s.run import Run
 from s2s.translator import Translator, tell_progress
 
-__all__ = ["alignment_score", "show_result", "training_summary"]
+__all__ = ["alignment_score", "result_of", "show_result", "training_summary"]
 
 SHOWN = 3
 
@@ -51,13 +52,7 @@ def show_result(
     shown = [row for row, translation in enumerate(translations) if translation.source_tokens][:SHOWN]
     for row in shown:
         print(f"\nsource     {sources[row]}\ntranslated {hypotheses[row]}\nreference  {references[row]}")
-    test_set = {"split": split, "references_sha256": hashlib.sha256("\n".join(references).encode()).hexdigest()}
-    result: dict[str, Any] = {score.name: {**score.as_dict(), **test_set} for score in scores}
-    cost = {
-        "parameters": count_parameters(translator.model),
-        "multiply_adds_per_token": multiply_adds(translator.model),
-    }
-    run.finish({**result, "model": cost, "training": training_summary(list(run.records()))})
+    run.finish(result_of(translator.model, scores, split, references, training_summary(list(run.records()))))
     if shown:
         pictured = translations[shown[0]]
         if pictured.attention.size:
@@ -66,6 +61,23 @@ def show_result(
                 say(notice)
             print(f"\nheatmap    {heatmap}")
         print(f'next       echo "{sources[shown[0]]}" | python -m s2s.translate run={run.folder}')
+
+
+def result_of(
+    model: Seq2Seq,
+    scores: Sequence[Score],
+    split: str,
+    references: Sequence[str],
+    training: dict[str, float],
+) -> dict[str, Any]:
+    """What a run keeps of its end: scores with the split they are of, what the model costs, how it was trained."""
+    test_set = {"split": split, "references_sha256": hashlib.sha256("\n".join(references).encode()).hexdigest()}
+    cost = {"parameters": count_parameters(model), "multiply_adds_per_token": multiply_adds(model)}
+    return {
+        **{score.name: {**score.as_dict(), **test_set} for score in scores},
+        "model": cost,
+        "training": training,
+    }
 
 
 def alignment_score(

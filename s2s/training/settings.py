@@ -37,6 +37,7 @@ class TrainingSettings:
     precision: str
     tensorboard: bool
     keep_attention: int | None
+    keep_checkpoints: int
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.minutes is None:
@@ -45,6 +46,10 @@ class TrainingSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise InputError(f"training.{name}={value} must be above 0; null switches it off where it may be off")
+        if self.keep_checkpoints < 0:
+            raise InputError(
+                f"training.keep_checkpoints={self.keep_checkpoints} is no number; give 0 for none, or more"
+            )
         if not 0 <= self.label_smoothing < 1:
             raise InputError(f"training.label_smoothing={self.label_smoothing} must be from 0 to below 1")
         for name in ("coverage_loss", "guided_alignment"):

@@ -13,20 +13,20 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from s2s.errors import InputError
-from s2s.model.product import products_by, training_products
 from s2s.model.seq2seq import Seq2Seq
-from s2s.report.metrics import bleu, chrf, perplexity
 from s2s.run import Run
-from s2s.text.batching import ParallelIds, SentenceIds, padding_share, plan_batches
+from s2s.search.hypothesis import Search
+from s2s.text.batching import ParallelIds, padding_share, plan_batches
 from s2s.training.average import MovingAverage
 from s2s.training.data import TrainingData
-from s2s.training.loss import coverage_loss, guided_alignment_loss, smoothed_cross_entropy
+from s2s.training.objective import Objective
 from s2s.training.progress import ProgressDisplay, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
 from s2s.training.schedule import Schedule, stale
-from s2s.training.scheduled_sampling import ScheduledSampling
+from s2s.training.scheduled_sampling import ScheduledSampling, TeacherForcing
 from s2s.training.settings import TrainingSettings
-from s2s.translator import Search, Translator
+from s2s.training.validation import as_record, criterion_score, validate
+from s2s.translator import Translator
 
 __all__ = ["Trainer"]
 
@@ -39,7 +39,8 @@ class Trainer:
     Args:
         run: where weights, metrics and state are kept.
         data: what to train and validate on.
-        model: fresh weights.
+        model: weights to begin with.
+        objective: what an update lowers.
         optimizer: makes the optimizer, given the weights.
         schedule: factor on the learning rate.
         scheduled_sampling: how likely the decoder reads the true token in training.
@@ -50,7 +51,8 @@ class Trainer:
         say: takes each line that the person should read.
 
     Raises:
-        InputError: an optimizer that cannot be made, or a loss on the attention of a model without.
+        InputError: an optimizer that cannot be made, a loss on the attention of a model without, or scheduled sampling
+            where candidates are scored as they are.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Trainer:
         run: Run,
         data: TrainingData,
         model: Seq2Seq,
+        objective: Objective,
         optimizer: Callable[..., torch.optim.Optimizer],
         schedule: Schedule,
         scheduled_sampling: ScheduledSampling,
@@ -70,7 +73,7 @@ class Trainer:
     ) -> None:
         AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=settings.precision)
-        self.run, self.data = run, data
+        self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
         for name in ("coverage_loss", "guided_alignment", "keep_attention"):
@@ -79,6 +82,8 @@ class Trainer:
                     f"training.{name}={weight} needs attention, which this model has none of; leave it out or choose "
                     "another model/attention"
                 )
+        if objective.risk and not isinstance(scheduled_sampling, TeacherForcing):
+            raise InputError("minimum_risk= scores translations as they are; leave scheduled_sampling= out")
         if (settings.keep_attention or 0) > len(data.valid_sources):
             raise InputError(
                 f"training.keep_attention={settings.keep_attention}, but there are {len(data.valid_sources)} pairs for "
@@ -110,11 +115,16 @@ class Trainer:
         self.state = load_training_state(self.run.training_state, self.translator.model, self.optimizer, self.average)
         self.run.forget_after(self.state.updates)
 
+    def begin(self) -> None:
+        """Begin with weights that were trained before, and validate them, so that what is kept is no worse."""
+        self.state.validated = -1
+
     def train(self) -> bool:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
         self._started = time.perf_counter() - self.state.seconds
-        tensorboard = self.settings.tensorboard
-        with ProgressDisplay() as display, self._interruptible(), recorder(self.run, tensorboard=tensorboard) as record:
+        display = ProgressDisplay(since=self.state.seconds)
+        recording = recorder(self.run, tensorboard=self.settings.tensorboard)
+        with display, self._interruptible(), recording as record:
             ids, groups = self._epoch()
             self._validate_if_due(display, record)  # an interruption may have left one out
             while not self._ended():
@@ -206,10 +216,13 @@ class Trainer:
     def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, int]:
         """Make one update; return the negative log-likelihood in sum and the number of target tokens."""
         self.model.train()
+        truth = self.scheduled_sampling.truth(self.state.updates)
         tokens = int(sum(ids.target.lengths[batch].sum() for batch in group))
         nll = torch.zeros((), device=self.accelerator.device)
-        for batch in group:
-            loss, batch_nll = self._training_loss(ids, batch)
+        for rows in group:
+            batch = ids.batch(rows.tolist()).to(self.accelerator.device)
+            with self.accelerator.autocast():
+                loss, batch_nll = self.objective(self.model, batch, truth=truth)
             self.accelerator.backward(loss / tokens)
             nll += batch_nll
         if self.settings.clip_norm:
@@ -220,94 +233,34 @@ class Trainer:
             self.average.update(self.state.updates + 1)
         return nll, tokens
 
-    def _training_loss(self, ids: ParallelIds, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """What an update lowers and the negative log-likelihood of a batch, in sum over target tokens."""
-        truth, settings = self.scheduled_sampling.truth(self.state.updates), self.settings
-        return self._loss(
-            ids,
-            rows,
-            truth=truth,
-            smoothing=settings.label_smoothing,
-            coverage=settings.coverage_loss,
-            guidance=settings.guided_alignment,
-        )
-
-    def _loss(
-        self,
-        ids: ParallelIds,
-        rows: np.ndarray,
-        *,
-        truth: float = 1.0,
-        smoothing: float = 0.0,
-        coverage: float = 0.0,
-        guidance: float = 0.0,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss and negative log-likelihood of a batch, in sum over target tokens.
-
-        Args:
-            ids, rows: the pairs of the batch.
-            truth: probability of reading the true token.
-            smoothing: of the cross-entropy.
-            coverage: weight of the coverage loss.
-            guidance: weight of the guided alignment loss, of training pairs alone.
-        """
-        batch = ids.batch(rows.tolist()).to(self.accelerator.device)
-        assert batch.target is not None
-        with self.accelerator.autocast():
-            with products_by(training_products(self.accelerator.device)):
-                features, attention = self.model(batch, truth=truth)
-            readout, mask = self.translator.model.readout, batch.target.mask
-            real = mask.flatten().nonzero()[:, 0]
-            loss, nll = smoothed_cross_entropy(
-                features.flatten(0, 1).index_select(0, real),
-                readout.weight,
-                readout.bias,
-                batch.target.ids.flatten()[real],
-                smoothing=smoothing,
-            )
-            if coverage:
-                loss = loss + coverage * coverage_loss(attention, mask)
-            if guidance:
-                assert self.data.guide is not None
-                guide = self.data.guide.batch(rows.tolist()).to(attention.device)
-                loss = loss + guidance * guided_alignment_loss(attention, guide)
-            return loss, nll
-
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""
         data, settings, state = self.data, self.settings, self.state
         # Translators lay weights out for their products, and a fused optimizer changes weights unnoticed.
         self.translator = self._new_translator()
-        sides = ((data.source, data.valid_sources), (data.target, data.valid_targets))
-        ids = ParallelIds(*(SentenceIds.of(tokenizer.encode(texts)) for tokenizer, texts in sides))
-        self.model.eval()
-        nll = 0.0
-        with torch.inference_mode():
-            for rows in plan_batches(ids.source.lengths, ids.target.lengths, tokens=settings.batch_tokens):
-                nll += float(self._loss(ids, rows)[1])
-        record: dict[str, Any] = {"split": "valid", "updates": state.updates, "epoch": state.epoch}
-        record["perplexity"] = perplexity(nll, int(ids.target.lengths.sum())).value
-        score, text = -nll, f"perplexity {record['perplexity']:.2f}"
-        if settings.criterion != "loss":
-            display.note("validation: translating")
-            hypotheses = [translation.text for translation in self.translator(data.valid_sources)]
-            known = data.valid_targets
-            measures = {"bleu": bleu(hypotheses, known, language=data.language), "chrf": chrf(hypotheses, known)}
-            for name, measure in measures.items():
-                record[name] = {"value": measure.value, "signature": measure.signature}
-                text += f", {measure.name} {measure.value:.2f}"
-                score = measure.value if settings.criterion == name else score
+        display.note("validation")
+        scores = validate(
+            self.translator,
+            data.valid_sources,
+            data.valid_targets,
+            language=data.language,
+            batch_tokens=settings.batch_tokens,
+            translating=settings.criterion != "loss",
+        )
         if settings.keep_attention:
             self._keep_attention(settings.keep_attention - 1)
-        state.scores.append(score)
-        best = stale(state.scores) == 0
-        if best:
+        record = as_record(scores)
+        state.scores.append(criterion_score(record, settings.criterion))
+        if best := stale(state.scores) == 0:
             self.run.save_weights(self.translator.model)
-        record.update(best=best, seconds=round(state.seconds, 1))
+        if settings.keep_checkpoints:
+            self.run.keep_checkpoint(self.translator.model, state.updates, most=settings.keep_checkpoints)
         minutes, seconds = divmod(round(state.seconds), 60)
         epochs = state.epoch + state.position / self._updates_per_epoch
+        text = ", ".join(f"{score.name} {score.value:.2f}" for score in scores.values())
         self.say(f"epoch {epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
-        return record
+        place = {"split": "valid", "updates": state.updates, "epoch": state.epoch}
+        return {**place, **record, "best": best, "seconds": round(state.seconds, 1)}
 
     def _keep_attention(self, row: int) -> None:
         """Keep what one validation pair is aligned by now, under forced decoding."""

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from tiny_models import assert_same
-from tiny_recurrent import CELLS, first_state, inputs, some_masks, stack
+from tiny_recurrent import CELLS, first_state, inputs, some_draws, stack
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2s.errors import InputError
 from s2s.model.cells import GRUCho, GRUDeepTransition, GRUReference, LSTMReference, RNNReference
+from s2s.model.draws import LayerDraws
 from s2s.model.kernel_cells import GRU, LSTM, RNN
 from s2s.model.layer_norm_cells import GRULayerNorm, LSTMLayerNorm
 
@@ -147,9 +148,10 @@ def read_by_hand(cell, recurrent, x, state, masks):
 def assert_by_hand(cell, recurrent, *, masked):
     """Compare a ragged batch with its sequences read by hand, one by one."""
     x, state = inputs(3, 4), first_state(recurrent, 3)
-    masks = some_masks(recurrent, 3) if masked else (torch.ones_like(state[0]),) * 2
+    draws = some_draws(recurrent, 3) if masked else LayerDraws()
+    masks = (draws.hidden, draws.upward) if masked else (torch.ones_like(state[0]),) * 2
     with torch.no_grad():
-        outputs, final = recurrent.scan(x, lengths=torch.tensor(LENGTHS), state=(*state, *masks) if masked else state)
+        outputs, final = recurrent.scan(x, lengths=torch.tensor(LENGTHS), state=state, draws=draws)
     for row, length in enumerate(LENGTHS):
         start = ([part[row].numpy() for part in parts] for parts in (state, masks))
         expected, expected_final = read_by_hand(cell, recurrent, x[row, :length].numpy(), *start)
@@ -183,14 +185,15 @@ def test_a_scan_under_masks_is_the_equations_with_the_state_thinned_in_the_produ
 def test_a_step_is_the_equations_written_out(cell, masked):
     recurrent = stack(cell, num_layers=2)
     x, state = inputs(2), first_state(recurrent, 2)
-    masks = some_masks(recurrent, 2) if masked else (torch.ones_like(state[0]),) * 2
+    draws = some_draws(recurrent, 2) if masked else LayerDraws()
+    masks = (draws.hidden, draws.upward) if masked else (torch.ones_like(state[0]),) * 2
     with torch.no_grad():
-        output, after = recurrent.step(x, (*state, *masks) if masked else state)
+        output, after = recurrent.step(x, state, draws)
     for row in range(2):
         start = ([part[row].numpy() for part in parts] for parts in (state, masks))
         expected, expected_after = read_by_hand(cell, recurrent, x[row, None].numpy(), *start)
         np.testing.assert_allclose(output[row], expected[0], rtol=1e-10, atol=1e-10)
-        for part, value in zip(after[: len(state)], expected_after, strict=True):
+        for part, value in zip(after, expected_after, strict=True):
             np.testing.assert_allclose(part[row], value, rtol=1e-10, atol=1e-10)
 
 

@@ -1,5 +1,7 @@
 """The decoder of GNMT: the bottom layer looks, every layer reads what it saw, residuals from the third on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def test_only_the_bottom_layer_is_asked_where_to_look():
     def first_look(layer):
         rnn = (state.rnn[0].clone(), *state.rnn[1:])
         rnn[0][:, layer] += 1
-        return model.step(torch.tensor([4, 5, 6]), type(state)(rnn, state.feed, state.attended), memory).attention
+        return model.step(torch.tensor([4, 5, 6]), replace(state, rnn=rnn), memory).attention
 
     expected = model.step(torch.tensor([4, 5, 6]), state, memory).attention
     assert all(torch.equal(first_look(layer), expected) for layer in (1, 2, 3))

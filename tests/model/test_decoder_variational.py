@@ -1,5 +1,6 @@
-"""Variational dropout in decoders: one mask for all positions of a target, in training alone."""
+"""What is drawn for a whole target: masks and weights that all its positions share, in training alone."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -17,6 +18,8 @@ from tiny_models import (
 )
 
 from s2s.model.attention import GeneralAttention, NoAttention
+from s2s.model.decoder_conditional import ConditionalDecoder
+from s2s.model.draws import LayerDraws
 from s2s.model.kernel_cells import LSTM
 
 ALL = DECODERS | UNATTENDED
@@ -29,14 +32,22 @@ def forgetful(decoder, **options):
     return model_of(decoder, rnn=partial(LSTM, variational_dropout=0.5), num_layers=3, **options).train()
 
 
+def masks_of(state, name):
+    """The masks of all recurrent stacks, one after another, (N, layers, H)."""
+    return torch.cat([getattr(of_stack, name) for of_stack in state.draws.layers], dim=1)
+
+
 def assert_masked_units_are_not_read(model):
     """Change h where the mask is zero, and then where it is not."""
     state, memory = model.start(padded(SOURCES))
-    hidden, *others = state.rnn
-    masked = others[1] == 0
+    hidden, memory_of_lstm = state.rnn
+    masks = masks_of(state, "hidden")
+    if isinstance(model.decoder, ConditionalDecoder):
+        masks = torch.cat([masks[:, :1], masks[:, 2:]], dim=1)  # the second transition reads h of the first
+    masked = masks == 0
 
     def output(places):
-        changed = type(state)((torch.where(places, hidden + 1, hidden), *others), state.feed, state.attended)
+        changed = replace(state, rnn=(torch.where(places, hidden + 1, hidden), memory_of_lstm))
         return model.decoder.step(embedded(3), changed, memory).output
 
     torch.manual_seed(5)
@@ -60,24 +71,21 @@ def test_under_variational_dropout_teacher_forcing_is_the_steps_from_one_seed(de
 def test_one_mask_lies_over_all_positions_of_a_target(decoder):
     model = forgetful(decoder)
     state, memory = model.start(padded(SOURCES))
-    masks = state.rnn[2:]
-    assert [mask.shape for mask in masks] == [(3, 3, 6)] * 2
+    masks = [masks_of(state, name) for name in ("hidden", "upward")]
+    assert [mask.shape for mask in masks] == [(3, 4 if decoder == "conditional" else 3, 6)] * 2
     assert [set(mask.unique().tolist()) for mask in masks] == [{0.0, 2.0}] * 2
+    draws = state.draws
     for token in (4, 5, 6):
         state = model.step(torch.full((3,), token), state, memory).state
-        assert all(torch.equal(after, before) for after, before in zip(state.rnn[2:], masks, strict=True))
-    assert not torch.equal(model.start(padded(SOURCES))[0].rnn[2], masks[0])
-    assert len(model.eval().start(padded(SOURCES))[0].rnn) == 2
+        assert state.draws is draws
+    assert not torch.equal(masks_of(model.start(padded(SOURCES))[0], "hidden"), masks[0])
+    assert set(model.eval().start(padded(SOURCES))[0].draws.layers) == {LayerDraws()}
 
 
-@pytest.mark.parametrize("decoder", [name for name in ALL if name != "conditional"])
+@every_decoder
 def test_units_under_the_mask_are_not_read_by_the_next_position(decoder):
-    model = forgetful(decoder, attention=NoAttention)
-    assert_masked_units_are_not_read(model)
-
-
-def test_units_under_the_mask_are_not_read_by_the_conditional_decoders_first_transition():
-    assert_masked_units_are_not_read(forgetful("conditional", attention=GeneralAttention))
+    attention = GeneralAttention if decoder == "conditional" else NoAttention
+    assert_masked_units_are_not_read(forgetful(decoder, attention=attention))
 
 
 @every_decoder
@@ -86,7 +94,8 @@ def test_what_passes_up_a_layer_is_under_one_mask_too(decoder):
     state, memory = model.start(padded(SOURCES))
 
     def top(token, mask):
-        masked = type(state)((*state.rnn[:3], torch.full_like(state.rnn[3], mask)), state.feed, state.attended)
+        layers = tuple(replace(draws, upward=torch.full_like(draws.upward, mask)) for draws in state.draws.layers)
+        masked = replace(state, draws=replace(state.draws, layers=layers))
         return model.decoder.step(embedded(3, seed=token), masked, memory).state.rnn[0][:, 1]
 
     assert torch.equal(top(1, 0.0), top(2, 0.0))

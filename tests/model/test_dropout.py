@@ -8,7 +8,8 @@ import math
 import pytest
 import torch
 
-from s2s.model.dropout import BITS, Dropout, dropout
+from s2s.errors import InputError
+from s2s.model.dropout import BITS, Dropout, Dropouts, dropout
 
 PROBABILITIES = [0.01, 0.1, 0.2, 0.25, 0.5, 0.7, 0.9, 0.999]
 
@@ -145,6 +146,40 @@ def test_a_layer_drops_in_training_alone():
     torch.manual_seed(23)
     assert torch.equal(layer(inputs), expected)
     assert layer.eval()(inputs) is inputs
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_mask_goes_before_the_probability(training):
+    mask, inputs = torch.tensor([[2.0, 0.0], [0.0, 2.0]]), torch.ones(2, 2)
+    assert torch.equal(dropout(inputs, 0.9, training, mask), mask)
+
+
+def test_a_mask_of_sequences_lies_over_all_their_positions():
+    mask = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
+    assert torch.equal(dropout(torch.ones(2, 5, 2), 0.0, True, mask), mask[:, None].expand(2, 5, 2))
+
+
+def test_a_variational_layer_draws_a_mask_of_its_probability_for_each_row():
+    layer, rows = Dropout(0.25, variational=True), torch.ones(500, 3, dtype=torch.float64)
+    mask = layer.draw(rows, 40)
+    assert (mask.shape, mask.dtype) == ((500, 40), torch.float64)
+    assert_share(mask == 0, 0.25)
+    assert torch.equal(mask[mask != 0].unique(), torch.tensor([1 / 0.75], dtype=torch.float64))
+    assert torch.equal(layer(torch.ones(500, 7, 40, dtype=torch.float64), mask)[:, 6], mask)
+
+
+def test_no_mask_is_drawn_by_an_ordinary_layer_of_no_probability_or_in_use():
+    rows = torch.ones(2, 3)
+    layers = (Dropout(0.25), Dropout(0.0, variational=True), Dropout(0.25, variational=True).eval())
+    assert [layer.draw(rows, 3) for layer in layers] == [None] * 3
+
+
+@pytest.mark.parametrize("place", [name for name in vars(Dropouts()) if name != "variational"])
+@pytest.mark.parametrize("probability", [-0.1, 1.0])
+def test_a_place_that_would_drop_all_or_fewer_than_none_is_refused(probability, place):
+    message = f"^model.{place}_dropout={probability} is no probability below 1; give a number from 0 to 0.9$"
+    with pytest.raises(InputError, match=message):
+        Dropouts(**{place: probability})
 
 
 @pytest.mark.parametrize("probability", [-0.1, 1.1])

@@ -116,4 +116,4 @@ def test_the_encoders_width_need_not_be_the_decoders(bridge):
 def test_residual_connections_and_dropout_reach_the_layers_above():
     model = tiny_model(rnn=partial(LSTM, residual=True), forward_layers=3, dropout=0.3)
     assert model.encoder.upper.residual
-    assert model.encoder.upper.dropout == 0.3
+    assert model.encoder.upper.dropouts.layer == 0.3

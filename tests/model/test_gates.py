@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 import torch
 from tiny_models import assert_same
-from tiny_recurrent import first_state, inputs, stack
+from tiny_recurrent import first_state, inputs, some_draws, stack
 
 from s2s.model.gates import GRU_GATES, LSTM_GATES, RELU_GATE, TANH_GATE, gates_serve, scan, update
 from s2s.model.layer_scan import reversed_rows, scan_by_gates, scan_by_loop
@@ -358,6 +358,87 @@ def test_padding_is_never_read_and_gets_nothing_back(unread, directions, name):
     )
     assert_same_gradients(got, wanted)
     assert (got[0][padding] == 0).all()
+
+
+# Under dropout's masks.
+
+
+def some_mask(kind, positions, directions=1):
+    """Which units of h three sequences keep: the same at all positions, (3, D), or others at each, (T, 3, D)."""
+    shape = (3, 4 * directions) if kind == "of sequences" else (positions, 3, 4 * directions)
+    return 2.0 * torch.randint(2, shape, generator=torch.Generator().manual_seed(15)).double()
+
+
+def looped_under(mask, cell, x, state, ways, lengths):
+    """The reference, position by position, its products reading h under a mask."""
+    positions, updates = x.shape[1], []
+    for direction, weights in enumerate(ways):
+        own = iter(mask.expand(positions, 3, -1).chunk(len(ways), dim=-1)[direction])
+
+        def update(position, now, own=own, weights=weights):
+            return cell.cell(position, now[0] * next(own), now, weights)
+
+        updates.append(update)
+    return scan_by_loop(updates, x, tuple(state), None if lengths is None else torch.tensor(lengths))
+
+
+@every_gate
+@every_lengths
+@pytest.mark.parametrize("directions", [1, 2])
+@pytest.mark.parametrize("kind", ["of sequences", "of positions"])
+def test_a_layer_by_gates_under_a_mask_is_the_loop_under_it(kind, directions, lengths, name):
+    """To 1e-10: products and their weight gradients read h thinned, and whatever else reads h has all of it."""
+    cell, (positions, lengths) = reference(name, bidirectional=directions == 2), LENGTHS[lengths]
+    x, state, weights = leaves_of(cell, 3, positions)
+    ways, mask = [weights[4 * way : 4 * way + 4] for way in range(directions)], some_mask(kind, positions, directions)
+    expected = looped_under(mask, cell, x, state, ways, lengths)
+    given = None if lengths is None else torch.tensor(lengths)
+    actual = scan_by_gates(GATES[name], x, tuple(state), ways, given, mask)
+    assert_same(actual, expected, 1e-10)
+    leaves = [x, *state, *weights]
+    wanted, got = (gradients(READS["all"](*results), leaves) for results in (expected, actual))
+    assert_same_gradients(got, wanted)
+    unthinned = scan_by_gates(GATES[name], x, tuple(state), ways, given)
+    assert (unthinned[0] - actual[0]).abs().max() > 1e-3
+
+
+@every_gate
+@pytest.mark.parametrize("lengths", [None, [1, 3, 2]], ids=str)
+@pytest.mark.parametrize("kind", ["of sequences", "of positions"])
+def test_the_gradient_of_a_scan_under_a_mask_is_that_of_small_differences(kind, lengths, name):
+    cell, real, mask = reference(name), real_positions(3, lengths), some_mask(kind, 3)
+    gates, parts = cell.gates, cell.state_parts
+    leaves = [drawn(3, 3, 3), *(drawn(3, 4) for _ in range(parts)), drawn(4 * gates, 3), drawn(4 * gates, 4)]
+    leaves += [drawn(4 * gates), drawn(4 * gates)]
+
+    def run(x, *others):
+        outputs, final = scan(GATES[name], x, others[:parts], others[parts:], real, mask)
+        return outputs, *final
+
+    assert torch.autograd.gradcheck(run, leaves)
+
+
+@every_gate
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([2, 5, 1])], ids=["equal", "ragged"])
+def test_a_stack_under_masks_is_the_stack_of_the_reference_under_them(lengths, bidirectional, name):
+    results = []
+    for build in (stack, reference):
+        cell = build(name, num_layers=2, bidirectional=bidirectional)
+        x, state = inputs(3, 5).requires_grad_(), [part.requires_grad_() for part in first_state(cell, 3)]
+        outputs, final = cell.scan(x, lengths=lengths, state=tuple(state), draws=some_draws(cell, 3))
+        results.append(((outputs, final), gradients([outputs, *final], [x, *state, *cell.parameters()])))
+    (actual, got), (expected, wanted) = results
+    assert_same(actual, expected, 1e-10)
+    assert_same_gradients(got, wanted)
+
+
+@every_gate
+def test_a_mask_lets_no_cell_back_into_the_loop(name, monkeypatch):
+    monkeypatch.setattr("s2s.model.recurrent.scan_by_loop", None)
+    cell = stack(name, bidirectional=True, variational_dropout=0.5, weight_dropout=0.5).train()
+    for lengths in (None, torch.tensor([2, 4, 1])):
+        assert cell.scan(inputs(3, 4), lengths=lengths)[0].shape == (3, 4, 8)
 
 
 def test_rows_are_turned_round_within_their_lengths():

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny_models import assert_same
 
+from s2s.model.dropout import Dropout
 from s2s.model.embedding import Embedding
 from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
 
@@ -14,7 +15,7 @@ every_kind = pytest.mark.parametrize("kind", [LinearReadout, MaxoutReadout, Tanh
 def readout(kind, output_size=6, feature_size=3, vocabulary_size=5, dropout=0.0, weight=None):
     torch.manual_seed(13)
     sizes = {"feature_size": feature_size, "vocabulary_size": vocabulary_size}
-    return kind(output_size, **sizes, dropout=dropout, weight=weight).double()
+    return kind(output_size, **sizes, dropout=Dropout(dropout), weight=weight).double()
 
 
 def test_maxout_takes_the_larger_of_each_two_neighbours():

@@ -1,14 +1,19 @@
 """Stacks of recurrent layers: what is the same for every cell, from dropout to padding that is never read."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 from tiny_models import assert_same
-from tiny_recurrent import CELLS, first_state, inputs, some_masks, stack
+from tiny_recurrent import CELLS, first_state, inputs, some_draws, stack
 
 from s2s.errors import InputError
+from s2s.model.draws import LayerDraws
+from s2s.model.dropout import Dropouts
 from s2s.model.layer_scan import scan_by_kernel
+
+ALL = 1 - 2**-16  # the most that can drop out; the draws are the same each time
 
 every_cell = pytest.mark.parametrize("cell", CELLS)
 with_and_without_residual = pytest.mark.parametrize("residual", [False, True])
@@ -50,13 +55,13 @@ def test_steps_are_the_scan(cell, layers, residual):
 def test_steps_with_masks_handed_on_are_the_scan_under_the_same_masks(cell, residual):
     recurrent = stack(cell, num_layers=3, residual=residual, variational_dropout=0.5).train()
     torch.manual_seed(19)
-    x, state = inputs(3, 5), recurrent.start(first_state(recurrent, 3))
-    masks = state[recurrent.state_parts :]
-    outputs, final = recurrent.scan(x, state=state)
+    x, state = inputs(3, 5), first_state(recurrent, 3)
+    draws = recurrent.draw(x)
+    outputs, final = recurrent.scan(x, state=state, draws=draws)
     for position in range(5):
-        output, state = recurrent.step(x[:, position], state)
+        output, state = recurrent.step(x[:, position], state, draws)
         assert_same(output, outputs[:, position])
-    assert_same(state, (*final, *masks))
+    assert_same(state, final)
 
 
 @every_cell
@@ -102,10 +107,11 @@ def test_the_second_direction_reads_from_the_end(cell):
 
 @every_cell
 def test_dropout_falls_between_layers_and_in_training_alone(cell):
-    whole, dropped = stack(cell, num_layers=2), stack(cell, num_layers=2, dropout=1.0)
+    whole, dropped = stack(cell, num_layers=2), stack(cell, num_layers=2, dropouts=Dropouts(layer=ALL))
     x, state = inputs(2), first_state(whole, 2)
     assert_same(dropped.step(x, state), whole.step(x, state))
     assert_same(dropped.scan(x[:, None], state=state), whole.scan(x[:, None], state=state))
+    torch.manual_seed(3)
     dropped.train()
     output, after = dropped.step(x, state)
     upper, _ = single_layer(whole, 1).step(torch.zeros_like(output), tuple(part[:, 1:] for part in state))
@@ -116,7 +122,7 @@ def test_dropout_falls_between_layers_and_in_training_alone(cell):
 
 @every_cell
 def test_one_layer_has_nothing_between_layers_to_drop(cell):
-    recurrent = stack(cell, dropout=0.9).train()
+    recurrent = stack(cell, dropouts=Dropouts(layer=0.9)).train()
     x, state = inputs(2, 3), first_state(recurrent, 2)
     assert_same(recurrent.scan(x, state=state), recurrent.eval().scan(x, state=state))
 
@@ -138,33 +144,33 @@ def test_a_residual_layer_adds_its_input_to_its_output_and_keeps_its_own_state(c
 
 @every_cell
 def test_no_dropout_falls_on_the_residual_path(cell):
-    recurrent = stack(cell, num_layers=2, residual=True, dropout=1.0).train()
+    recurrent = stack(cell, num_layers=2, residual=True, dropouts=Dropouts(layer=ALL)).train()
     x, state = inputs(2), first_state(recurrent, 2)
+    torch.manual_seed(3)
     output, after = recurrent.step(x, state)
-    assert_same(output, after[0][:, 0] + after[0][:, 1])
+    upper, _ = single_layer(recurrent, 1).step(torch.zeros_like(output), tuple(part[:, 1:] for part in state))
+    assert_same(after[0][:, 1], upper)
+    assert_same(output, after[0][:, 0] + upper)
 
 
 def test_masks_drop_a_share_of_the_units_and_scale_the_others():
     recurrent = CELLS["lstm"](3, hidden_size=50, num_layers=2, variational_dropout=0.2)
-    state = zero_state(recurrent, 100)
     torch.manual_seed(23)
-    *parts, of_state, passed_up = recurrent.start(state)
-    assert_same(tuple(parts), state)
-    for mask in (of_state, passed_up):
+    draws = recurrent.draw(inputs(100))
+    for mask in (draws.hidden, draws.upward):
         assert mask.shape == (100, 2, 50)
         assert_same(mask.unique(), torch.tensor([0.0, 1.25], dtype=mask.dtype))
         assert 0.17 < (mask == 0).double().mean() < 0.23
-    assert not torch.equal(of_state, passed_up)
+    assert not torch.equal(draws.hidden, draws.upward)
 
 
 @every_cell
 def test_a_sequence_begins_with_masks_in_training_alone_and_only_where_they_are_asked_for(cell):
     recurrent = stack(cell, variational_dropout=0.5)
-    state = first_state(recurrent, 2)
-    assert recurrent.start(state) is state
-    assert len(recurrent.train().start(state)) == len(state) + 2
-    assert stack(cell).train().start(state) is state
     x = inputs(2, 3)
+    assert recurrent.draw(x) == stack(cell).train().draw(x) == LayerDraws()
+    draws = recurrent.train().draw(x)
+    assert draws.hidden.shape == draws.upward.shape == (2, 1, 4)
     assert_same(recurrent.eval().scan(x), stack(cell).scan(x))
 
 
@@ -176,9 +182,8 @@ def test_a_scan_without_a_state_draws_masks_of_its_own_for_every_sequence(cell, 
     torch.manual_seed(31)
     outputs, final = recurrent.scan(x, lengths=torch.tensor([4, 4, 4]))
     assert not torch.allclose(outputs[0], outputs[1])
-    assert len(final) == recurrent.state_parts
     torch.manual_seed(31)
-    assert_same(recurrent.scan(x, state=recurrent.start(zero_state(recurrent, 3))), (outputs, final))
+    assert_same(recurrent.scan(x, state=zero_state(recurrent, 3), draws=recurrent.draw(x)), (outputs, final))
     assert not torch.allclose(recurrent.scan(x)[0], outputs)
 
 
@@ -187,16 +192,15 @@ def test_a_unit_that_is_dropped_is_dropped_at_every_position(cell):
     """Where all of h is dropped nothing is known of the position before, at any position, but by the LSTM's memory."""
     recurrent = stack(cell)
     x, state = inputs(2, 4), first_state(recurrent, 2)
-    ones = torch.ones_like(state[0])
-    _, *memory = recurrent.scan(x, state=(*state, 0 * ones, ones))[1]
+    none, all_of_it = (LayerDraws(hidden=torch.full_like(state[0], share)) for share in (0.0, 1.0))
     other = (state[0] + 1, *state[1:])
-    outputs, _ = recurrent.scan(x, state=(*state, 0 * ones, ones))
-    assert_same(recurrent.scan(x, state=(*other, 0 * ones, ones))[0], outputs)
-    if not memory:
+    outputs, _ = recurrent.scan(x, state=state, draws=none)
+    assert_same(recurrent.scan(x, state=other, draws=none)[0], outputs)
+    if recurrent.state_parts == 1:
         for position in range(4):
-            alone, _ = recurrent.scan(x[:, position : position + 1], state=(*state, 0 * ones, ones))
+            alone, _ = recurrent.scan(x[:, position : position + 1], state=state, draws=none)
             assert_same(alone[:, 0], outputs[:, position])
-    assert not torch.allclose(recurrent.scan(x, state=(*other, ones, ones))[0], outputs)
+    assert not torch.allclose(recurrent.scan(x, state=other, draws=all_of_it)[0], outputs)
 
 
 @pytest.mark.parametrize("cell", ["gru", "gru_reference", "gru_cho"])
@@ -205,18 +209,73 @@ def test_an_open_update_gate_keeps_the_state_under_any_mask(cell):
     with torch.no_grad():
         recurrent.bias_ih_l0[4:8] = 60
     state = first_state(recurrent, 2)
-    outputs, _ = recurrent.scan(inputs(2, 30), state=(*state, *some_masks(recurrent, 2)))
+    outputs, _ = recurrent.scan(inputs(2, 30), state=state, draws=some_draws(recurrent, 2))
     assert_same(outputs, state[0].expand(2, 30, 4))
 
 
 @every_cell
 def test_variational_dropout_takes_the_place_of_dropout_between_layers(cell):
-    both = stack(cell, num_layers=2, dropout=1.0, variational_dropout=0.5).train()
+    both = stack(cell, num_layers=2, dropouts=Dropouts(layer=ALL), variational_dropout=0.5).train()
     x, state = inputs(2, 3), first_state(both, 2)
-    state = (*state, *some_masks(both, 2))
-    assert_same(both.scan(x, state=state), stack(cell, num_layers=2).scan(x, state=state))
-    nothing_passes = (*state[:-1], torch.zeros_like(state[-1]))
-    assert not torch.allclose(both.scan(x, state=nothing_passes)[0], both.scan(x, state=state)[0])
+    draws = some_draws(both, 2)
+    outputs, final = both.scan(x, state=state, draws=draws)
+    assert_same((outputs, final), stack(cell, num_layers=2).scan(x, state=state, draws=draws))
+    nothing_passes = replace(draws, upward=torch.zeros_like(draws.upward))
+    assert not torch.allclose(both.scan(x, state=state, draws=nothing_passes)[0], outputs)
+
+
+def units_left(cell, dropouts, reading):
+    """Which of 400 units are left after each of three positions, (3, 400), where h' is h as the products read it."""
+    recurrent = CELLS[cell](3, hidden_size=400, dropouts=dropouts).train()
+    with torch.no_grad():
+        for weight in recurrent.parameters():
+            weight.zero_()
+        recurrent.weight_hh_l0.copy_(torch.eye(400))
+    torch.manual_seed(37)
+    x, state, draws = torch.zeros(1, 3, 3), (torch.ones(1, 1, 400),), recurrent.draw(torch.zeros(1))
+    if reading == "scan":
+        return recurrent.scan(x, state=state, draws=draws)[0][0] > 0
+    left = []
+    for position in x.unbind(dim=1):
+        _, state = recurrent.step(position, state, draws)
+        left.append(state[0][0, 0] > 0)
+    return torch.stack(left)
+
+
+@pytest.mark.parametrize("cell", ["rnn relu", "rnn_reference relu"])
+@pytest.mark.parametrize("reading", ["scan", "step"])
+@pytest.mark.parametrize("grad", [True, False])
+def test_units_of_h_drop_out_anew_at_each_position_or_for_the_whole_sequence(grad, reading, cell):
+    with torch.set_grad_enabled(grad):
+        anew = units_left(cell, Dropouts(recurrent=0.5), reading).double().mean(dim=1)
+        once = units_left(cell, Dropouts(recurrent=0.5, variational=True), reading)
+    assert anew.tolist() == pytest.approx([0.5, 0.25, 0.125], abs=0.08)
+    assert float(once[0].double().mean()) == pytest.approx(0.5, abs=0.08)
+    assert torch.equal(once, once[:1].expand_as(once))
+
+
+@every_cell
+def test_what_passes_up_is_dropped_once_a_sequence_without_touching_h(cell):
+    recurrent = stack(cell, num_layers=2, dropouts=Dropouts(layer=0.5, variational=True)).train()
+    torch.manual_seed(29)
+    draws = recurrent.draw(inputs(50))
+    assert draws.hidden is None
+    assert draws.upward.shape == (50, 2, 4)
+    x, state = inputs(50, 3), first_state(recurrent, 50)
+    expected = stack(cell, num_layers=2).scan(x, state=state, draws=draws)
+    assert_same(recurrent.scan(x, state=state, draws=draws), expected)
+
+
+@every_cell
+def test_rows_of_draws_are_selected_as_rows_of_the_state_are(cell):
+    recurrent = stack(cell, num_layers=2, variational_dropout=0.5, weight_dropout=0.5).train()
+    rows = torch.tensor([2, 0, 0])
+    x, state = inputs(3), first_state(recurrent, 3)
+    draws = recurrent.draw(x)
+    output, _ = recurrent.step(x, state, draws)
+    again, _ = recurrent.step(x[rows], tuple(part[rows] for part in state), draws.select(rows))
+    assert_same(again, output[rows])
+    assert LayerDraws().select(rows) == LayerDraws()
 
 
 @every_cell
@@ -238,7 +297,7 @@ def test_no_layer_is_refused(cell):
 @every_cell
 @pytest.mark.parametrize("probability", [-0.1, 1.0])
 def test_dropping_every_unit_or_fewer_than_none_is_refused(cell, probability):
-    message = f"variational_dropout={probability} is no probability below 1; give a number from 0 to 0.9"
+    message = f"model.rnn.variational_dropout={probability} is no probability below 1; give a number from 0 to 0.9"
     with pytest.raises(InputError, match=message):
         stack(cell, variational_dropout=probability)
 

@@ -17,6 +17,7 @@ from tiny_models import (
 from s2s.errors import InputError
 from s2s.model.bridge import CopyBridge, LinearBridge, MeanBridge, ZeroBridge
 from s2s.model.kernel_cells import GRU, LSTM
+from s2s.model.position_attention import CoverageAttention
 from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
 from s2s.text.batching import Batch
 from s2s.text.tokenizer import BOS
@@ -34,6 +35,18 @@ def assert_learns(model):
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"attention": CoverageAttention}], ids=str)
+@every_decoder
+def test_targets_that_share_a_source_are_written_as_if_each_had_its_own(decoder, options):
+    if decoder in UNATTENDED:
+        options = {name: value for name, value in options.items() if name != "attention"}
+    model = model_of(decoder, **options)
+    source, targets = batch_of([0, 1, 2]).source, padded([TARGETS[row % 3] for row in (0, 1, 2, 2, 1, 0)])
+    shared = model(Batch(source, targets, (0, 1, 2)))
+    repeated = padded([SOURCES[row] for row in (0, 0, 1, 1, 2, 2)])
+    assert_same(shared, model(Batch(repeated, targets, tuple(range(6)))))
 
 
 @every_decoder
@@ -114,8 +127,8 @@ def test_the_first_position_reads_bos_and_not_the_target():
 def test_dropout_reaches_embeddings_layers_and_features_in_training_alone():
     model = tiny_model(dropout=0.4, num_layers=2, forward_layers=2)
     recurrent = (model.encoder.recurrent, model.encoder.upper, model.decoder.recurrent)
-    assert [layers.dropout for layers in recurrent] == [0.4, 0.4, 0.4]
-    assert [model.dropout.units, model.encoder.dropout.units, model.readout.dropout.p] == [0.4, 0.4, 0.4]
+    assert [layers.dropouts.layer for layers in recurrent] == [0.4, 0.4, 0.4]
+    assert [model.dropout.units.p, model.encoder.dropout.units.p, model.readout.dropout.p] == [0.4, 0.4, 0.4]
     encoder, source = tiny_model(dropout=0.4).encoder, padded(SOURCES)
     assert_same(encoder(source).values, encoder(source).values)
     assert not torch.equal(encoder.train()(source).values, encoder.eval()(source).values)
@@ -141,7 +154,7 @@ def test_a_dropped_word_is_read_as_zeros():
     values = model.encoder(source).values
     embedded = 2.0 * model.encoder.embedding.weight[source.ids]
     torch.manual_seed(6)
-    kept = model.encoder.dropout(torch.ones_like(embedded))
+    kept = model.encoder.dropout(torch.ones_like(embedded), source.ids)
     assert set(kept.unique().tolist()) == {0.0, 2.0}
     assert_same(values, model.encoder.recurrent.scan(embedded * kept)[0])
 

@@ -130,7 +130,7 @@ def written(model, batch):
     tokens, features, attention = torch.full_like(batch.target.lengths, BOS), [], []
     for position in batch.target.ids.unbind(dim=1):
         step = model.step(tokens, state, memory)
-        features.append(model.readout.features(step.output))
+        features.append(model.readout.features(step.output, step.state.draws.output))
         attention.append(step.attention)
         tokens, state = position, step.state
     return torch.stack(features, dim=1), torch.stack(attention, dim=1)

@@ -5,6 +5,7 @@ from functools import partial
 import torch
 
 from s2s.model.cells import GRUCho, GRUDeepTransition, GRUReference, LSTMReference, RNNReference
+from s2s.model.draws import LayerDraws
 from s2s.model.kernel_cells import GRU, LSTM, RNN
 from s2s.model.layer_norm_cells import GRULayerNorm, LSTMLayerNorm
 
@@ -47,8 +48,8 @@ def first_state(recurrent, rows):
     return tuple(torch.randn(shape, dtype=torch.float64, generator=random) for _ in range(recurrent.state_parts))
 
 
-def some_masks(recurrent, rows):
+def some_draws(recurrent, rows):
     """Draw masks of h and of what passes up that drop half the units, (N, L, D) each."""
     random = torch.Generator().manual_seed(11)
     shape = (2, rows, recurrent.num_layers, recurrent.output_size)
-    return tuple(2.0 * torch.randint(2, shape, generator=random).double())
+    return LayerDraws(*(2.0 * torch.randint(2, shape, generator=random).double()))

@@ -7,11 +7,17 @@ import pytest
 import sacrebleu
 
 from s2s.errors import InputError
-from s2s.report.metrics import Score, bleu, chrf, exact_match, perplexity, ter
+from s2s.report.corpus_metrics import METRICS, bleu_words, metrics_by_name
+from s2s.report.metrics import Score, bleu, chrf, perplexity
+from s2s.report.token_metrics import edit_distance
 
 HYPOTHESES = ["The cat sat on the mat.", "It rains, and nobody goes out today."]
 REFERENCES = ["The cat sat on a mat.", "It rains and nobody wants to go out today."]
-PAIRED = [bleu, chrf, ter, exact_match]
+PAIRED = [bleu, chrf, *(metric.score for metric in metrics_by_name(list(METRICS), None))]
+
+
+def score(name: str, hypotheses: list[str], references: list[str], language: str | None = None) -> Score:
+    return METRICS[name](language).score(hypotheses, references)
 
 
 def test_a_score_is_printed_with_its_signature() -> None:
@@ -76,12 +82,23 @@ def test_bleu_names_the_tokenizer_of_the_language(language: str | None, tokenize
     assert f"|tok:{tokenizer}|" in bleu(["a b c d"], ["a b c d"], language=language).signature
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence", "found"),
+    [
+        (None, "The cat's tail, here. ", ["The", "cat's", "tail", ",", "here", "."]),
+        ("zh", "我喜欢GPU。", ["我", "喜", "欢", "GPU", "。"]),
+        ("ja", "猫が好き", ["猫", "が", "好", "き"]),
+    ],
+)
+def test_words_are_found_as_bleu_finds_them(language: str | None, sentence: str, found: list[str]) -> None:
+    assert bleu_words(language)(sentence) == found
+
+
 def test_bleu_ignores_case_only_when_told_to() -> None:
-    mixed, lower = (
-        bleu(["THE OLD GREY CAT"], ["the old grey cat"], lowercase=lowercase) for lowercase in (False, True)
-    )
+    mixed, lower = (score(name, ["THE OLD GREY CAT"], ["the old grey cat"]) for name in ("bleu", "bleu_lc"))
     assert mixed.value < 1
     assert lower.value == pytest.approx(100)
+    assert (mixed.name, lower.name) == ("BLEU", "BLEU lc")
     assert "|case:lc|" in lower.signature
 
 
@@ -91,27 +108,43 @@ def test_chrf_of_one_wrong_letter_in_two_is_as_worked_by_hand() -> None:
 
 
 def test_ter_counts_one_edit_in_six_words() -> None:
-    assert ter(["the cat sat on the mat"], ["the cat sat on a mat"]).value == pytest.approx(100 / 6)
+    assert score("ter", ["the cat sat on the mat"], ["the cat sat on a mat"]).value == pytest.approx(100 / 6)
 
 
 def test_ter_of_chinese_counts_characters_and_says_so() -> None:
-    score = ter(["我喜欢狗"], ["我喜欢猫"], language="zh")
-    assert score.value == pytest.approx(25)
-    assert "|norm:yes|" in score.signature
-    assert "|asian:yes|" in score.signature
+    of_chinese = score("ter", ["我喜欢狗"], ["我喜欢猫"], language="zh")
+    assert of_chinese.value == pytest.approx(25)
+    assert "|norm:yes|" in of_chinese.signature
+    assert "|asian:yes|" in of_chinese.signature
 
 
 def test_scores_equal_those_of_sacrebleu_called_directly() -> None:
     references = [REFERENCES]
     assert bleu(HYPOTHESES, REFERENCES).value == sacrebleu.corpus_bleu(HYPOTHESES, references).score
     assert chrf(HYPOTHESES, REFERENCES).value == sacrebleu.corpus_chrf(HYPOTHESES, references).score
-    assert ter(HYPOTHESES, REFERENCES).value == sacrebleu.corpus_ter(HYPOTHESES, references).score
+    plus_plus = sacrebleu.corpus_chrf(HYPOTHESES, references, word_order=2)
+    of_words = score("chrf++", HYPOTHESES, REFERENCES)
+    assert (of_words.name, of_words.value) == (plus_plus.name, plus_plus.score) == ("chrF2++", plus_plus.score)
+    assert "|nw:2|" in of_words.signature
+    assert score("ter", HYPOTHESES, REFERENCES).value == sacrebleu.corpus_ter(HYPOTHESES, references).score
+
+
+def test_sentences_are_scored_as_sacrebleu_advises() -> None:
+    metric, alone = METRICS["bleu"](None), sacrebleu.BLEU(effective_order=True)
+    rows = metric.statistics(["one two", *HYPOTHESES], ["one two", *REFERENCES]).tolist()
+    expected = [
+        alone.sentence_score(one, [other]).score
+        for one, other in zip(["one two", *HYPOTHESES], ["one two", *REFERENCES], strict=True)
+    ]
+    assert [metric.sentence_value(row) for row in rows] == expected
+    assert expected[0] == pytest.approx(100)
 
 
 def test_signatures_carry_the_version_of_sacrebleu() -> None:
-    for score in (bleu(HYPOTHESES, REFERENCES), chrf(HYPOTHESES, REFERENCES), ter(HYPOTHESES, REFERENCES)):
-        assert score.signature.startswith("nrefs:1|")
-        assert score.signature.endswith(f"|version:{sacrebleu.__version__}")
+    for name in ("bleu", "bleu_lc", "chrf", "chrf++", "ter"):
+        signature = score(name, HYPOTHESES, REFERENCES).signature
+        assert signature.startswith("nrefs:1|")
+        assert signature.endswith(f"|version:{sacrebleu.__version__}")
 
 
 def test_perplexity_of_a_fair_die_is_its_number_of_faces() -> None:
@@ -136,10 +169,48 @@ def test_perplexity_needs_a_sum_of_costs(total: float) -> None:
         perplexity(total, 3)
 
 
-def test_exact_match_counts_equal_sentences_and_keeps_case() -> None:
-    score = exact_match(["a b", " c ", "D", "e"], ["a b", "c", "d", "f"])
-    assert score.value == 50
-    assert score.signature.startswith("sentences:4|")
+def test_exact_match_counts_equal_tokens_and_keeps_case() -> None:
+    exact = score("exact", ["a b", " c ", "D", "e", "f  g"], ["a b", "c", "d", "f", "f g"])
+    assert exact.value == 60
+    assert exact.signature == "nrefs:1|case:mixed|tok:blanks"
+
+
+def test_token_error_rate_counts_edits_over_all_reference_tokens() -> None:
+    # One replaced, none, one left out and one added, over 3 + 2 + 2 + 3 tokens.
+    hypotheses, references = ["k æ t", "d ɔ", "a", "x y z w"], ["k ʌ t", "d ɔ", "a b", "x y z"]
+    rate = score("wer", hypotheses, references)
+    assert (rate.name, rate.value) == ("token error rate", 30)
+    assert rate.signature == "nrefs:1|case:mixed|tok:blanks"
+
+
+def test_token_error_rate_may_be_above_a_hundred_and_has_no_reference_of_nothing() -> None:
+    assert score("wer", ["a b c"], ["x"]).value == 300
+    assert score("wer", ["a b c"], [""]).value == 100
+    assert score("wer", [""], [""]).value == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "edits"),
+    [("kitten", "sitting", 3), ("", "abc", 3), ("abc", "", 3), ("abc", "abc", 0), ("abcd", "dabc", 2), ("ab", "ba", 2)],
+)
+def test_the_edit_distance_is_levenshteins(one: str, other: str, edits: int) -> None:
+    assert edit_distance(one, other) == edit_distance(other, one) == edits
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["bleu", "blue"],
+            "metrics=blue is unknown; expected some of bleu, bleu_lc, chrf, chrf\\+\\+, ter, exact, wer",
+        ),
+        (["ter", "ter"], "metrics= names ter twice; leave one out"),
+        ([], r"metrics=\[\] names none; expected some of bleu"),
+    ],
+)
+def test_metrics_are_known_and_named_once(names: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        metrics_by_name(names, None)
 
 
 @pytest.mark.parametrize("metric", PAIRED)

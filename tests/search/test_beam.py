@@ -5,7 +5,7 @@ import pytest
 import torch
 from toy_models import BOS, EOS, ToyModel, ToyState, UnorderedState, every_target, forced, score_by_hand, tokens_of
 
-from s2s.search import BeamSearch, Hypothesis, beam
+from s2s.search import BeamSearch, Hypothesis, board
 
 FORBIDDEN = (BOS,)
 LENGTHS = [3, 7, 4, 1, 9, 5, 2, 6]
@@ -188,7 +188,7 @@ class TestStopping:
         stopping = search(searcher, model, list(range(40)), lengths, n_best)
         steps_stopping = sum(model.calls)
         model.calls.clear()
-        monkeypatch.setattr(beam, "score_bound", lambda log_prob, *_: np.full_like(log_prob, np.inf))
+        monkeypatch.setattr(board, "score_bound", lambda log_prob, *_: np.full_like(log_prob, np.inf))
         exhaustive = search(searcher, model, list(range(40)), lengths, n_best)
         assert tokens_of(stopping) == tokens_of(exhaustive)
         assert [[h.score for h in hs] for hs in stopping] == [

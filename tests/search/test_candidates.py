@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toy_models import BOS, EOS, ToyModel, ToyState
 
 from s2s.errors import InputError
-from s2s.search import BeamSearch, Hypothesis, beam, candidates
+from s2s.search import BeamSearch, Hypothesis, board, candidates
 from s2s.search.candidates import BLOCK, best_of_blocks, top_candidates
 
 # Less than a block, whole blocks, and blocks of which the last is nearly full or nearly empty.
@@ -285,7 +285,7 @@ class TestSearch:
             calls.append(1)
             return written_out(log_probs, live, count, forbidden=forbidden)
 
-        monkeypatch.setattr(beam, "best_of_blocks", all_scores)
+        monkeypatch.setattr(board, "best_of_blocks", all_scores)
         expected = self.run(searcher)
         assert len(calls) > len(sentences_written_out)
         assert len({len(hypotheses[0].tokens) for hypotheses in expected}) > 3

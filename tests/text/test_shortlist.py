@@ -59,3 +59,13 @@ def test_a_shortlist_comes_back_as_it_was_saved(tmp_path) -> None:
     loaded = Shortlist.load(tmp_path / "shortlist.npz")
     assert np.array_equal(loaded.partners, shortlist.partners)
     assert np.array_equal(loaded.frequent, shortlist.frequent)
+
+
+def test_several_shortlists_are_joined_with_as_many_partners_of_each():
+    """Of the best partner of each alone, 5 of the first and 6 of the second; 9 is frequent in both."""
+    first = Shortlist(np.array([9, 4]), np.array([[-1, -1], [5, 7]]))
+    second = Shortlist(np.array([9]), np.array([[8, -1], [6, 7]]))
+    joined = Shortlist.joined([first, second], 1)
+    assert joined.words([1], 2).tolist() == [4, 5, 6, 9]
+    assert joined.words([0], 2).tolist() == [4, 8, 9]
+    assert Shortlist.joined([first], 2).words([1], 2).tolist() == first.words([1], 2).tolist()

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from s2s.errors import InputError
 from s2s.train import prepare
-from s2s.training.average import MovingAverage
+from s2s.training.average import MovingAverage, average_checkpoints
 
 
 def test_a_moving_average_forgets_its_beginning_and_then_keeps_its_share():
@@ -52,3 +52,31 @@ def test_the_average_is_what_a_run_keeps_and_the_weights_go_on_as_they_would_wit
 def test_a_decay_that_averages_nothing_is_refused(create_run, decay):
     with pytest.raises(InputError, match=rf"training.moving_average={decay} is no decay; give a number such as 0.999"):
         prepare(create_run(f"training.moving_average={decay}"))
+
+
+@pytest.mark.parametrize("tied", ["true", "false"])
+def test_the_average_of_checkpoints_is_the_mean_of_each_weight(create_run, tied):
+    run = create_run(
+        "training.steps=3", "training.validate_every=1", "training.keep_checkpoints=3", f"model.tie_readout={tied}"
+    )
+    assert prepare(run)[0].train()
+    files = list(run.kept_checkpoints().values())
+    saved = [load_file(path) for path in files]
+    averaged = average_checkpoints(run, files).state_dict()
+    assert len(saved) == 3
+    for name in saved[0]:
+        mean = sum(one[name].double() for one in saved) / 3
+        torch.testing.assert_close(averaged[name].double(), mean, rtol=1e-7, atol=1e-9)
+    assert not torch.equal(saved[0]["readout.bias"], averaged["readout.bias"])
+    assert torch.equal(averaged["readout.weight"], averaged["embedding.weight"]) == (tied == "true")
+
+
+def test_a_damaged_checkpoint_is_refused(create_run):
+    run = create_run("training.steps=1", "training.keep_checkpoints=1")
+    assert prepare(run)[0].train()
+    (path,) = run.kept_checkpoints().values()
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(
+        InputError, match=r"checkpoints/1\.safetensors does not hold this run's weights .*copy it again"
+    ):
+        average_checkpoints(run, [path])

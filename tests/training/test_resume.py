@@ -53,6 +53,10 @@ def records(run):
     return [{key: value for key, value in record.items() if key not in TIMES} for record in run.records()]
 
 
+def checkpoints(run):
+    return {updates: path.read_bytes() for updates, path in run.kept_checkpoints().items()}
+
+
 CASES = {
     "adam with dropout, in the middle of an epoch": ([], 3),
     "in the middle of a later epoch": ([], 7),
@@ -64,6 +68,8 @@ CASES = {
     "with sampled segmentations": (["tokenizer=bpe", "tokenizer.vocabulary_size=40", "tokenizer.sampling=0.3"], 3),
     "with scheduled sampling": (["scheduled_sampling=inverse_sigmoid", "scheduled_sampling.k=2"], 5),
     "with a coverage loss": (["training.coverage_loss=1"], 3),
+    "with minimum risk": (["minimum_risk=bleu", "minimum_risk.samples=2", "minimum_risk.weight=0.5"], 4),
+    "with checkpoints kept": (["training.keep_checkpoints=2", "training.validate_every=2"], 7),
     "with several layers, as Bahdanau": (["model=bahdanau", "model.num_layers=2", "training.batch_tokens=128"], 5),
 }
 
@@ -89,6 +95,7 @@ def test_stopping_and_going_on_changes_nothing(create_run, same, monkeypatch, ov
     assert same(whole.model.state_dict(), continued.model.state_dict())
     assert same(whole.optimizer.state_dict(), continued.optimizer.state_dict())
     assert straight.weights.read_bytes() == stopped.weights.read_bytes()
+    assert checkpoints(straight) == checkpoints(stopped)
     assert records(straight) == records(stopped)
     assert whole.state.scores == continued.state.scores
     assert len(whole.state.scores) >= 2
@@ -143,6 +150,15 @@ def test_metrics_after_the_resumed_point_are_dropped(create_run):
     assert [record["updates"] for record in run.records()] == [2, 3]
     trainer.train()
     assert [record["updates"] for record in run.records()] == [2, 3, 4, 6]
+
+
+def test_checkpoints_after_the_resumed_point_are_removed(create_run):
+    run = create_run("training.steps=6", "training.validate_every=2", "training.keep_checkpoints=3")
+    trainer = interrupted(run, at=3)
+    run.keep_checkpoint(trainer.model, 4, most=3)
+    assert sorted(run.kept_checkpoints()) == [2, 4]
+    prepare(run)
+    assert sorted(run.kept_checkpoints()) == [2]
 
 
 def damaged_run(create_run, damage):

@@ -12,6 +12,7 @@ from s2s.errors import InputError
 from s2s.train import prepare
 from s2s.training import progress as progress_module
 from s2s.training import trainer as trainer_module
+from s2s.training.resume import TrainingState
 from s2s.training.schedule import Schedule
 from s2s.training.settings import TrainingSettings
 from s2s.translator import Translator
@@ -190,8 +191,7 @@ def test_the_loss_as_criterion_needs_no_translations(create_run, monkeypatch):
     run = create_run("training.steps=1", "training.criterion=loss")
     trainer = trained_on(run)
     (record,) = valid(run)
-    tokens = sum(len(ids) for ids in trainer.data.target.encode(trainer.data.valid_targets))
-    assert math.exp(-trainer.state.scores[0] / tokens) == pytest.approx(record["perplexity"])
+    assert trainer.state.scores == [-record["perplexity"]]
     assert "bleu" not in record
 
 
@@ -219,6 +219,7 @@ def test_clipping_bounds_the_gradient(create_run):
     [
         ({"epochs": None}, "training has no end: set"),
         *(({name: 0}, rf"training\.{name}=0 must be above 0; null switches it off") for name in POSITIVE),
+        ({"keep_checkpoints": -1}, r"training\.keep_checkpoints=-1 is no number; give 0 for none, or more"),
         ({"label_smoothing": 1.0}, r"training\.label_smoothing=1.0 must be from 0 to below 1"),
         ({"label_smoothing": -0.1}, r"training\.label_smoothing=-0.1 must be"),
         ({"coverage_loss": -0.1}, r"training\.coverage_loss=-0.1 is no weight; give 0 for none, or more"),
@@ -336,3 +337,20 @@ def test_attention_of_a_validation_pair_is_kept_where_asked(create_run):
 def test_a_validation_pair_that_is_not_there_is_refused(create_run):
     with pytest.raises(InputError, match=r"training\.keep_attention=9, but there are 8 pairs for validation"):
         prepare(create_run("training.keep_attention=9"))
+
+
+def test_the_weights_of_the_newest_validations_are_kept_where_asked(create_run, same):
+    run = create_run("training.steps=4", "training.validate_every=1", "training.keep_checkpoints=2")
+    trainer = trained_on(run)
+    assert sorted(run.kept_checkpoints()) == [3, 4]
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["3.safetensors", "4.safetensors"]
+    model = run.build_model()
+    run.load_weights(model, run.kept_checkpoints()[4])
+    assert same(model.state_dict(), trainer.model.state_dict())
+    assert not create_run("training.steps=1").checkpoints.exists()
+
+
+def test_the_speed_shown_counts_from_when_training_began():
+    display = progress_module.ProgressDisplay(since=10.0)
+    display.update(TrainingState(seconds=30.0), share=0.5, nll=torch.tensor(100.0), tokens=40)
+    assert display._tally.measured(30.0)["tokens_per_second"] == 2

@@ -6,6 +6,7 @@ import torch
 from s2s.errors import InputError
 from s2s.model.seq2seq import Seq2Seq
 from s2s.train import prepare
+from s2s.training import objective as objective_module
 from s2s.training import trainer as trainer_module
 from s2s.training.loss import coverage_loss
 from s2s.training.scheduled_sampling import LinearDecay
@@ -143,7 +144,7 @@ def test_the_coverage_loss_is_not_in_the_loss_on_record(create_run):
 
 
 def test_a_coverage_loss_of_weight_zero_is_not_worked_out(create_run, monkeypatch):
-    monkeypatch.setattr(trainer_module, "coverage_loss", None)
+    monkeypatch.setattr(objective_module, "coverage_loss", None)
     trained_on(create_run("training.steps=1"))
     with pytest.raises(TypeError):
         trained_on(create_run("training.steps=1", "training.coverage_loss=0.1"))
