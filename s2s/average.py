@@ -69,8 +69,10 @@ def measure(run: Run, device: str | None) -> tuple[dict[str, Score], list[str]]:
     translator, corpus = Translator.load(run, device=device), build(run.config.data)
     _, valid = split_pairs(corpus, say)
     sources, references = list(valid["source"]), list(valid["target"])
-    tokens = run.config.training.batch_tokens
-    return validate(translator, sources, references, language=corpus.target, batch_tokens=tokens), references
+    settings = run.config.training
+    criterion = "bleu" if settings.criterion == "loss" else settings.criterion
+    options = {"batch_tokens": settings.batch_tokens, "criterion": criterion}
+    return validate(translator, sources, references, language=corpus.target, **options), references
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:

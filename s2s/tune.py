@@ -14,13 +14,14 @@ from s2s.run import Run
 from s2s.search.beam import BeamSearch
 from s2s.training.data import split_pairs
 from s2s.training.tuning import TUNED, Result, table, tried
+from s2s.training.validation import CRITERIA
 from s2s.translator import Translator
 
 
 def tune(config: DictConfig) -> None:
     """Print a table of all settings and the command that uses the best."""
-    if config.criterion not in ("bleu", "chrf"):
-        raise InputError(f"criterion={config.criterion} is unknown; expected bleu or chrf")
+    if config.criterion not in CRITERIA:
+        raise InputError(f"criterion={config.criterion} is unknown; expected one of {', '.join(CRITERIA)}")
     runs = Run.find_all(config.run, config.runs_dir)
     if config.keep and len(runs) > 1:
         raise InputError("keep=true writes into one run, and several are named; leave it out and type the options")

@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from s2s.report.metrics import Score, bleu, chrf
+from s2s.report.token_metrics import ExactMatch
 from s2s.search.beam import BeamSearch
 from s2s.train import prepare
 from s2s.training.tuning import Result, tried
@@ -32,7 +33,7 @@ def rows(out):
     return [tuple(map(float, line[2:].split()))[:5] for line in lines], [line[0] for line in lines].index("*")
 
 
-@pytest.mark.parametrize(("criterion", "score"), [("bleu", bleu), ("chrf", chrf)])
+@pytest.mark.parametrize(("criterion", "score"), [("bleu", bleu), ("chrf", chrf), ("exact", ExactMatch().score)])
 def test_every_setting_is_scored_as_a_search_with_it_is(in_process, run, valid, criterion, score):
     code, out, error = in_process("tune", f"run={run}", "device=cpu", f"criterion={criterion}", *GRID)
     assert code == 0, error
@@ -133,7 +134,7 @@ def test_a_grid_costs_one_search_for_each_beam_size(translator, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["criterion=ter"], "criterion=ter is unknown; expected bleu or chrf"),
+        (["criterion=ter"], "criterion=ter is unknown; expected one of bleu, chrf, exact"),
         (["search=sample"], "Sampling has no beam size and penalties to tune; give search=beam"),
         (["beam_size=[1,x]"], r"beam_size=[1, 'x'] is no list of whole numbers; give [1,2]"),
         (["beam_size=[1.5]"], "beam_size=[1.5] is no list of whole numbers; give [1,2]"),

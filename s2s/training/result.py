@@ -8,8 +8,9 @@ from typing import Any
 from s2s.model.cost import count_parameters, multiply_adds
 from s2s.model.seq2seq import Seq2Seq
 from s2s.report.alignment import AlignmentScore, Gold, alignment_error_rate, hard_links, read_gold
-from s2s.report.metrics import Score, bleu, chrf
+from s2s.report.metrics import Score
 from s2s.run import Run
+from s2s.training.validation import of_text
 from s2s.translator import Translator, tell_progress
 
 __all__ = ["alignment_score", "result_of", "show_result", "training_summary"]
@@ -40,10 +41,10 @@ def show_result(
     translator = Translator.load(run, device=run.config.device)
     translations = list(tell_progress(translator.stream(sources), say))
     hypotheses = [translation.text for translation in translations]
-    scores: list[Score] = [
-        bleu(hypotheses, references, language=language, confidence=True),
-        chrf(hypotheses, references),
-    ]
+    criterion = run.config.training.criterion
+    scores: list[Score] = list(
+        of_text(hypotheses, references, language=language, criterion=criterion, confidence=True).values()
+    )
     links = None if gold is None else read_gold(gold, f"gold links of {split}", sentences=len(sources))
     if links is not None and (alignment := alignment_score(translator, sources, references, links)):
         scores.append(alignment)

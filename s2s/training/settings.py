@@ -59,7 +59,7 @@ class TrainingSettings:
             raise InputError(
                 f"training.moving_average={self.moving_average} is no decay; give a number such as 0.999, or null"
             )
-        if self.criterion not in ("bleu", "chrf", "loss"):
-            raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf or loss")
+        if self.criterion not in ("bleu", "chrf", "exact", "loss"):
+            raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf, exact or loss")
         if self.precision not in ("no", "bf16"):
             raise InputError(f'training.precision={self.precision} is unknown; expected "no" for float32, or bf16')

@@ -245,7 +245,7 @@ class Trainer:
             data.valid_targets,
             language=data.language,
             batch_tokens=settings.batch_tokens,
-            translating=settings.criterion != "loss",
+            criterion=settings.criterion,
         )
         if settings.keep_attention:
             self._keep_attention(settings.keep_attention - 1)

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from s2s.report.metrics import Score, bleu, chrf
+from s2s.report.corpus_metrics import METRICS
+from s2s.report.metrics import Score
 from s2s.search.beam import BeamSearch
 from s2s.search.grid import PenaltyGrid
 from s2s.translator import Translator, tell_progress
@@ -49,7 +50,7 @@ def tried(
         search: beam size and limits of length.
         settings: alpha and beta of each.
         pairs: sources and references.
-        criterion: ``bleu`` or ``chrf``.
+        criterion: ``bleu``, ``chrf`` or ``exact``.
         language: of the references.
         batch_size: sentences that are worked on together.
         say: is told how it goes.
@@ -63,7 +64,7 @@ def tried(
     results = []
     for number, (alpha, beta) in enumerate(settings):
         texts = [one.hypotheses[number].text if one.source_tokens else "" for one in found]
-        score = chrf(texts, references) if criterion == "chrf" else bleu(texts, references, language=language)
+        score = METRICS[criterion](language).score(texts, references)
         setting = replace(search, length_penalty=alpha, coverage_penalty=beta)
         results.append(Result(setting, score, sum(map(len, texts)) / max(letters, 1), seconds))
     return results

@@ -5,12 +5,15 @@ from typing import Any
 
 import torch
 
-from s2s.report.metrics import Score, bleu, chrf, perplexity
+from s2s.report.corpus_metrics import METRICS
+from s2s.report.metrics import Score, perplexity
 from s2s.text.batching import ParallelIds, SentenceIds, plan_batches
 from s2s.training.objective import cross_entropy, teacher_forced
 from s2s.translator import Translator
 
-__all__ = ["as_record", "criterion_score", "validate"]
+__all__ = ["CRITERIA", "as_record", "criterion_score", "of_text", "validate"]
+
+CRITERIA = ("bleu", "chrf", "exact")
 
 
 def validate(
@@ -20,7 +23,7 @@ def validate(
     *,
     language: str,
     batch_tokens: int,
-    translating: bool = True,
+    criterion: str,
 ) -> dict[str, Score]:
     """Measure a model on pairs.
 
@@ -29,10 +32,10 @@ def validate(
         sources, references: the pairs, as text.
         language: code of the target language.
         batch_tokens: the most tokens of a batch that is scored.
-        translating: whether to translate, which takes longer, and score the translations.
+        criterion: what the pairs are scored for; ``loss`` needs no translations, which take longer.
 
     Returns:
-        ``perplexity`` per target token, without smoothing, and where it translated ``bleu`` and ``chrf``.
+        ``perplexity`` per target token, without smoothing, and where it translated what ``of_text`` gives.
     """
     sides = ((translator.source, sources), (translator.target, references))
     ids = ParallelIds(*(SentenceIds.of(tokenizer.encode(texts)) for tokenizer, texts in sides))
@@ -45,11 +48,21 @@ def validate(
             assert batch.target is not None
             nll += float(cross_entropy(model.readout, features, batch.target)[1])
     scores = {"perplexity": perplexity(nll, int(ids.target.lengths.sum()))}
-    if translating:
+    if criterion != "loss":
         hypotheses = [translation.text for translation in translator(sources)]
-        scores["bleu"] = bleu(hypotheses, references, language=language)
-        scores["chrf"] = chrf(hypotheses, references)
+        scores |= of_text(hypotheses, references, language=language, criterion=criterion)
     return scores
+
+
+def of_text(
+    hypotheses: list[str], references: list[str], *, language: str, criterion: str, confidence: bool = False
+) -> dict[str, Score]:
+    """Score translations by BLEU and chrF2, and by exact match where that is the criterion; BLEU with confidence."""
+    names = ("bleu", "chrf", "exact") if criterion == "exact" else ("bleu", "chrf")
+    return {
+        name: METRICS[name](language).score(hypotheses, references, confidence=confidence and name != "chrf")
+        for name in names
+    }
 
 
 def as_record(scores: Mapping[str, Score]) -> dict[str, Any]:
@@ -58,5 +71,5 @@ def as_record(scores: Mapping[str, Score]) -> dict[str, Any]:
 
 
 def criterion_score(record: Mapping[str, Any], criterion: str) -> float:
-    """What the best checkpoint goes by, higher being better; the criterion is ``bleu``, ``chrf`` or ``loss``."""
+    """What the best checkpoint goes by, higher being better; the criterion is one of ``CRITERIA`` or ``loss``."""
     return float(-record["perplexity"] if criterion == "loss" else record[criterion]["value"])

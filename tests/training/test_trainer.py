@@ -177,7 +177,7 @@ def test_the_training_loss_on_record_is_not_smoothed(create_run, digits, monkeyp
     assert record["perplexity"] == pytest.approx(math.exp(record["loss"]))
 
 
-@pytest.mark.parametrize("criterion", ["bleu", "chrf"])
+@pytest.mark.parametrize("criterion", ["bleu", "chrf", "exact"])
 def test_the_criterion_is_the_score_of_a_validation(create_run, criterion):
     run = create_run("training.steps=1", f"training.criterion={criterion}")
     trainer = trained_on(run)
@@ -225,7 +225,7 @@ def test_clipping_bounds_the_gradient(create_run):
         ({"coverage_loss": -0.1}, r"training\.coverage_loss=-0.1 is no weight; give 0 for none, or more"),
         ({"coverage_loss": math.inf}, r"training\.coverage_loss=inf is no weight"),
         ({"guided_alignment": -1.0}, r"training\.guided_alignment=-1.0 is no weight; give 0 for none, or more"),
-        ({"criterion": "ter"}, r"training\.criterion=ter is unknown; expected bleu, chrf or loss"),
+        ({"criterion": "ter"}, r"training\.criterion=ter is unknown; expected bleu, chrf, exact or loss"),
         ({"precision": "fp8"}, r"training\.precision=fp8 is unknown; expected"),
     ],
 )
