@@ -20,6 +20,8 @@ PAGES = [
             "docs/experiments.md",
             "docs/speed.md",
             "docs/evaluate.md",
+            "docs/decoding.md",
+            "docs/small-data.md",
         ),
         "data/sample/README.md",
     )
