@@ -166,6 +166,7 @@ def test_a_model_of_a_paper_has_a_small_sibling():
             "optimizer",
             "scheduler",
             "scheduled_sampling",
+            "minimum_risk",
             "search",
             "experiment",
         )

@@ -18,6 +18,7 @@ SAID_LAST = (
     "data.valid",
     "data.test",
     "device",
+    "training.keep_checkpoints",
     "training.tensorboard",
 )
 NEVER_SAID = {"name", "runs_dir", "resume", "sizes", "hydra"}
