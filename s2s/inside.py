@@ -85,7 +85,7 @@ def cell_traces(translator: Translator, translation: Translation) -> "list[CellT
     with recorded_cells(translator.model) as updates:
         translator.score([translation.source], [translation.target_tokens])
     source = translation.source_tokens[::-1] if translator.model.encoder.reverse else translation.source_tokens
-    read = {"encoder": source, "decoder": ("<s>", *translation.target_tokens[:-1])}
+    read = {"encoder": source, "decoder": ("<s>", *translator.rendering.turned(translation.target_tokens)[:-1])}
     return [_trace(list(group), read) for _, group in groupby(sorted(updates, key=_place), key=_place)]
 
 

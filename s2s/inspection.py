@@ -115,4 +115,4 @@ def _attention_parts(translator: Translator, translation: Translation) -> dict[s
     """What goes into the attention of a translation's tokens, by name, (T, S) each."""
     with recorded_attention(translator.model.decoder.attention) as parts:
         translator.score([translation.source], [translation.target_tokens])
-    return {name: part.float().cpu().numpy() for name, part in parts.items()}
+    return {name: translator.rendering.turned(part.float().cpu().numpy()) for name, part in parts.items()}

@@ -114,6 +114,8 @@ def interfere(
     """
     if translator.shortlist is not None:
         raise InputError("a shortlist may lack the words of a prefix; leave shortlist= out to interfere")
+    if translator.target.backwards:
+        raise InputError("this run writes its targets backwards, so none begins as one says; take one that does not")
     begun = translator.target.encode([prefix])[0][:-1] if prefix else []
     if UNK in begun:
         raise InputError(f"prefix={prefix!r} has characters this run has no piece for; write it with others")

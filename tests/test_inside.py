@@ -142,3 +142,11 @@ def test_a_run_that_kept_no_attention_says_how_to_keep_some(trained):
 def test_a_file_of_another_kind_is_refused(translator, trained, show, message):
     with pytest.raises(InputError, match=rf"{message}.*, got output=x\.txt; give a file that ends in \."):
         show(translator, trained, "x.txt")
+
+
+def test_cells_of_a_run_that_writes_backwards_are_labelled_with_what_they_read(create_run):
+    translator = Translator.load(trained_on(create_run("training.steps=2", "tokenizer.backwards=true")), device="cpu")
+    (translation,) = translator.score([SOURCE], ["one two"])
+    *written, _ = translator.target.pieces("one two")
+    assert cell_traces(translator, translation)[-1].labels == ("<s>", *written)
+    assert "".join(reversed(written)) == "▁one▁two"

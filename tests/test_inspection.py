@@ -130,3 +130,12 @@ def test_an_unfinished_hypothesis_is_shown_like_any_other(translator):
     short = translator.using(replace(translator.search, max_ratio=0.0, max_extra=3))
     (sheet,) = sheets({"": short}, ["eins zwei drei vier"])
     assert sheet.panels[0].views["pieces"].target[-1] == "</s>"
+
+
+def test_heads_of_a_run_that_writes_backwards_stand_beside_the_tokens_they_wrote(create_run):
+    heads = ("model/attention=multihead", "model.attention.heads=2")
+    (sheet,) = sheets({"": briefly_trained(create_run, "tokenizer.backwards=true", *heads)}, SOURCES[:1], parts=True)
+    pieces = sheet.panels[0].views["pieces"]
+    mean = (pieces.parts["head 1"] + pieces.parts["head 2"]) / 2
+    np.testing.assert_allclose(mean, pieces.weights, atol=1e-5)
+    assert np.abs(mean[:-1] - mean[-2::-1]).max() > 1e-4

@@ -7,6 +7,7 @@ from s2s.errors import InputError
 from s2s.intervention import interfere, interfered_sheets, replaced_word, sight
 from s2s.search.beam import BeamSearch
 from s2s.search.sampling import Sampling
+from s2s.train import prepare
 from s2s.translator import Translator
 
 SOURCE = "eins zwei drei"
@@ -29,6 +30,13 @@ def test_a_translation_begins_as_it_is_told_and_counts_those_tokens_as_the_model
     (scored,) = translator.score([SOURCE], [forced.target_tokens])
     assert forced.token_log_probs == pytest.approx(scored.token_log_probs, abs=1e-4)
     np.testing.assert_allclose(forced.attention, scored.attention, atol=1e-5)
+
+
+def test_a_run_that_writes_backwards_is_refused(create_run):
+    run = create_run("training.steps=1", "tokenizer.backwards=true")
+    prepare(run)[0].train()
+    with pytest.raises(InputError, match="this run writes its targets backwards, so none begins as one says; take one"):
+        interfere(Translator.load(run, device="cpu"), SOURCE, prefix="nine")
 
 
 def test_forbidden_positions_get_no_weight_at_their_step_and_what_follows_is_free_again(translator):
