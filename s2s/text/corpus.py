@@ -67,7 +67,8 @@ class Corpus:
         train, valid, test: a split's own file, or its two aligned text files, relative to `path` or absolute;
             they go before whatever else the corpus holds under that split's names.
         limit: use this many training pairs, the first ones; None for all.
-        extra: more training pairs, such as back-translations (Sennrich, Haddow & Birch 2016), as file or files.
+        extra: more training pairs, such as back-translations (Sennrich, Haddow & Birch 2016), as file or files; unlike
+            those of splits, names count from the folder one works in, where translations are written.
         extra_tag: a word that each of their sources begins with (Caswell, Chelba & Grangier 2019).
     """
 
@@ -171,7 +172,7 @@ class Corpus:
     def _explicit(self, split: str) -> Files:
         """Resolve the file or the two files given for a split by name."""
         given = getattr(self, split)
-        folder = Path(self.path or ".").expanduser()
+        folder = Path("." if split == "extra" else self.path or ".").expanduser()
         folder = folder.parent if folder.is_file() else folder
         files = tuple(folder / Path(name).expanduser() for name in ([given] if isinstance(given, str) else given))
         tables = [file for file in files if is_saved(file) or table_suffix(file)]

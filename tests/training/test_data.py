@@ -61,6 +61,13 @@ def test_extra_pairs_are_trained_on_and_never_held_out(corpus, tmp_path):
     assert said[-1] == "extra: 2 training pairs"
 
 
+def test_extra_pairs_lie_where_one_works_and_not_beside_the_corpus(corpus, tmp_path, monkeypatch):
+    extended = with_extra(corpus(train=40), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    train, _ = split_pairs(replace(extended, extra=["back.de", "back.en"]), print)
+    assert list(train["source"])[-2:] == ["Maus", "Ratte"]
+
+
 def test_the_sources_of_extra_pairs_begin_with_their_tag_and_no_others_do(corpus, tmp_path):
     train, _ = split_pairs(with_extra(corpus(train=50, dev=3), tmp_path, tag="<bt>"), print)
     assert list(train["source"])[-3:] == ["Haus 49", "<bt> Maus", "<bt> Ratte"]
