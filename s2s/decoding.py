@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from s2s.model.ensemble import WordList, Writer
-from s2s.search.hypothesis import Hypothesis, Search
+from s2s.search.hypothesis import Hypothesis, Request, Search
 from s2s.text.batching import Batch, Sequences
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import BOS, EOS, PAD, UNK
@@ -39,17 +39,15 @@ def searched(
         n_best: hypotheses wanted of each.
         listed: the words to search among, BOS and EOS first; None for all.
     """
-    options: dict[str, Any] = {"rows": rows, "n_best": n_best}
+    request = Request(source.lengths, bos=BOS, eos=EOS, n_best=n_best, forbidden=(PAD, UNK, BOS), rows=rows)
     if listed is None:
-        special: dict[str, Any] = {"bos": BOS, "eos": EOS, "forbidden": (PAD, UNK, BOS)}
-        return search(writer.step, writer.start(source), source.lengths, **special, **options)
+        return search(writer.step, writer.start(source), request)
     ids = listed.ids
 
     def step(tokens: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
         return writer.step(ids[tokens], state)
 
-    special = {"bos": 0, "eos": 1, "forbidden": (0,)}
-    found = search(step, writer.start(source, listed), source.lengths, **special, **options)
+    found = search(step, writer.start(source, listed), replace(request, bos=0, eos=1, forbidden=(0,)))
     return [[replace(one, tokens=tuple(ids[list(one.tokens)].tolist())) for one in hypotheses] for hypotheses in found]
 
 

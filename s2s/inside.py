@@ -1,6 +1,7 @@
 """What goes on inside a model: the gates of its cells, its search as a tree, its attention over the training."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -144,10 +145,7 @@ def beam_tree(translator: Translator, source: str) -> BeamTree:
     search = _beam_of(translator)
     steps: list[BeamStep] = []
 
-    def watched(*arguments, **options):  # type: ignore[no-untyped-def]
-        return search(*arguments, **options, watch=steps.append)
-
-    best = translator.using(watched)([source])[0]
+    best = translator.using(partial(search, watch=steps.append))([source])[0]
     return BeamTree(
         source=source,
         steps=tuple(_branches(translator, steps, best)),

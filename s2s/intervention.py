@@ -1,7 +1,7 @@
 """Interfere with a translation: say how it begins, and where it must or must not look."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 
@@ -12,7 +12,7 @@ from s2s.errors import InputError
 from s2s.inspection import Linking, panel
 from s2s.report.sheet import Sheet
 from s2s.report.words import EOS_PIECE, words
-from s2s.search.hypothesis import Hypothesis, Step
+from s2s.search.hypothesis import Hypothesis, Request, Step
 from s2s.text.tokenizer import UNK
 from s2s.translator import Search, SearchState, Translation, Translator
 
@@ -51,18 +51,7 @@ class InterferedSearch:
     prefix: tuple[int, ...]
     visible: Mapping[int, Sequence[bool]]
 
-    def __call__(
-        self,
-        step: Step[SearchState],
-        state: SearchState,
-        source_lengths: Tensor,
-        *,
-        n_best: int = 1,
-        bos: int,
-        eos: int,
-        forbidden: Sequence[int] = (),
-        rows: Sequence[int] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def __call__(self, step: Step[SearchState], state: SearchState, request: Request) -> list[list[Hypothesis]]:
         """Search; see ``Search``."""
 
         def interfered(tokens: Tensor, before: _Interfered) -> tuple[Tensor, Tensor, _Interfered]:
@@ -79,9 +68,7 @@ class InterferedSearch:
                 log_probs = alone
             return log_probs, attention, _Interfered(changed(after, memory=before.state.memory), written + 1)
 
-        search: Callable[..., list[list[Hypothesis]]] = self.search
-        options = {"n_best": n_best, "bos": bos, "eos": eos, "forbidden": forbidden, "rows": rows}
-        found = search(interfered, _Interfered(state, 0), source_lengths, **options)
+        found = self.search(interfered, _Interfered(state, 0), request)
         if not found[0]:
             raise InputError(
                 f"a prefix of {len(self.prefix)} pieces leaves nothing to write within the length limit; shorten it, "

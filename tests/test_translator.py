@@ -308,13 +308,13 @@ def test_workers_work_at_the_same_time_and_what_comes_is_in_order(trained, trans
     translator = Translator.load(trained, device="cpu", workers=2)
     search, two, numbers, others_done = translator.search, threading.Barrier(2), itertools.count(), threading.Event()
 
-    def wait_and_search(*given, **options):
+    def wait_and_search(*given):
         number = next(numbers)
         if number < 2:
             two.wait(timeout=20)
         if number == 0:
             assert others_done.wait(timeout=20)
-        found = search(*given, **options)
+        found = search(*given)
         if number == 3:
             others_done.set()
         return found
@@ -327,9 +327,9 @@ def test_workers_work_at_the_same_time_and_what_comes_is_in_order(trained, trans
 def test_workers_share_the_threads_and_give_them_back(translator, four_threads):
     search, seen = translator.search, []
 
-    def note_and_search(*given, **options):
+    def note_and_search(*given):
         seen.append(torch.get_num_threads())
-        return search(*given, **options)
+        return search(*given)
 
     translator.search = note_and_search
     for workers, share in ((1, 4), (2, 2), (3, 1), (20, 1), (None, 1)):
@@ -344,10 +344,10 @@ def test_workers_give_the_threads_back_when_a_batch_raises(translator, four_thre
     search = translator.search
     expected = translator(SENTENCES, batch_size=2)
 
-    def search_or_raise(*given, rows, **options):
-        if 6 in rows:
+    def search_or_raise(step, state, request):
+        if 6 in request.rows:
             raise KeyError("row 6")
-        return search(*given, rows=rows, **options)
+        return search(step, state, request)
 
     translator.workers, translator.search = 3, search_or_raise
     with pytest.raises(KeyError, match="row 6"):

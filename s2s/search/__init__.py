@@ -5,7 +5,7 @@ T target tokens, V vocabulary; R is the rows per sentence where those are 1 at t
 """
 
 from s2s.search.beam import BeamSearch
-from s2s.search.hypothesis import Hypothesis, State, Step
+from s2s.search.hypothesis import Hypothesis, Request, State, Step
 from s2s.search.sampling import Sampling
 
-__all__ = ["BeamSearch", "Hypothesis", "Sampling", "State", "Step"]
+__all__ = ["BeamSearch", "Hypothesis", "Request", "Sampling", "State", "Step"]

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from s2s.errors import InputError
 from s2s.search.board import BeamStep, Board
-from s2s.search.hypothesis import AnyState, Hypothesis, Step, check_request
+from s2s.search.hypothesis import AnyState, Hypothesis, Request, Step
 from s2s.search.penalties import check_limits, length_limits
 
 __all__ = ["BeamSearch", "BeamStep"]
@@ -53,13 +52,8 @@ class BeamSearch:
         self,
         step: Step[AnyState],
         state: AnyState,
-        source_lengths: Tensor,
+        request: Request,
         *,
-        n_best: int = 1,
-        bos: int,
-        eos: int,
-        forbidden: Sequence[int] = (),
-        rows: Sequence[int] | None = None,
         watch: Callable[[BeamStep], None] | None = None,
     ) -> list[list[Hypothesis]]:
         """Search for every sentence's best hypotheses; what one gets does not depend on the others.
@@ -67,46 +61,27 @@ class BeamSearch:
         Args:
             step: the model, one target token at a time.
             state: of B rows, one per sentence.
-            source_lengths: (B,), EOS counted, on the device where ``step`` works.
-            n_best: hypotheses wanted per sentence, at most ``beam_size``.
-            bos: the token before the first.
-            eos: the token after the last.
-            forbidden: tokens that are never written.
-            rows: the sentences' numbers in the input; for searches that draw, a beam has no use for them.
+            request: of at most ``beam_size`` hypotheses.
             watch: is shown every step.
 
         Returns:
             Per sentence ``n_best`` hypotheses, best first, or as many as have a probability above 0.
         """
-        check_request(n_best, eos, forbidden)
-        if n_best > self.beam_size:
+        if request.n_best > self.beam_size:
             raise InputError(
-                f"n_best must be at most beam_size, got {n_best} and {self.beam_size}; raise beam_size or ask for fewer"
+                f"n_best must be at most beam_size, got {request.n_best} and {self.beam_size}; raise beam_size or ask "
+                "for fewer"
             )
-        penalties = [(self.length_penalty, self.coverage_penalty)]
-        board = self.board(source_lengths, penalties, n_best=n_best, eos=eos, forbidden=forbidden)
-        board.play(step, state, bos=bos, watch=watch)
+        board = self.board(request, [(self.length_penalty, self.coverage_penalty)])
+        board.play(step, state, watch=watch)
         return board.hypotheses()
 
-    def board(
-        self,
-        source_lengths: Tensor,
-        penalties: Sequence[tuple[float, float]],
-        *,
-        n_best: int,
-        eos: int,
-        forbidden: Sequence[int],
-    ) -> Board:
+    def board(self, request: Request, penalties: Sequence[tuple[float, float]]) -> Board:
         """Make the board for a search with this beam size and these limits, and with the penalties given."""
         limits = length_limits(
-            source_lengths.cpu().numpy(), min_ratio=self.min_ratio, max_ratio=self.max_ratio, max_extra=self.max_extra
+            request.source_lengths.cpu().numpy(),
+            min_ratio=self.min_ratio,
+            max_ratio=self.max_ratio,
+            max_extra=self.max_extra,
         )
-        return Board(
-            source_lengths,
-            limits,
-            beam_size=self.beam_size,
-            penalties=penalties,
-            n_best=n_best,
-            eos=eos,
-            forbidden=forbidden,
-        )
+        return Board(request, limits, beam_size=self.beam_size, penalties=penalties)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from s2s.search.candidates import best_of_blocks, top_candidates
-from s2s.search.hypothesis import AnyState, Ending, History, Hypothesis, Ranking, Step, check_numbers, on_host
+from s2s.search.hypothesis import AnyState, Ending, History, Hypothesis, Ranking, Request, Step, check_numbers, on_host
 from s2s.search.penalties import coverage_penalty, forbid_, length_penalty, score_bound
 
 __all__ = ["BeamStep", "Board", "Candidates"]
@@ -63,33 +63,28 @@ class Board:
     """One search in progress: who is alive, what has ended and how each got there, in NumPy, as all of it is small.
 
     Args:
-        source_lengths: (B,).
+        request: what is searched.
         limits: the least and the greatest number of target tokens of each sentence, both (B,).
         beam_size: rows per sentence, K.
         penalties: alpha and beta (see ``BeamSearch``); of several settings, each ranks what has ended for itself. What
             lives on is chosen by log-probability alone, so one search finds what a search with each setting would.
-        n_best, eos, forbidden: as in ``BeamSearch``.
     """
 
     def __init__(
         self,
-        source_lengths: Tensor,
+        request: Request,
         limits: tuple[Integers, Integers],
         *,
         beam_size: int,
         penalties: Sequence[tuple[float, float]],
-        n_best: int,
-        eos: int,
-        forbidden: Sequence[int],
     ) -> None:
-        self.beam_size, self.penalties, self.eos, self.forbidden = beam_size, penalties, eos, forbidden
-        self.device = source_lengths.device
-        self.source_lengths: Integers = source_lengths.cpu().numpy()
+        self.request, self.beam_size, self.penalties = request, beam_size, penalties
+        self.source_lengths: Integers = request.source_lengths.cpu().numpy()
         self.minimum, self.maximum = limits
-        self.history, self.rankings = History(), [Ranking(len(source_lengths), n_best) for _ in penalties]
+        self.history, self.rankings = History(), [Ranking(len(self.source_lengths), request.n_best) for _ in penalties]
         self.length = 0
-        self.sentences = np.arange(len(source_lengths))
-        self.live: Numbers = np.zeros((len(source_lengths), 1))
+        self.sentences = np.arange(len(self.source_lengths))
+        self.live: Numbers = np.zeros((len(self.source_lengths), 1))
         self.coverage: Numbers | None = None
 
     def play(
@@ -97,20 +92,20 @@ class Board:
         step: Step[AnyState],
         state: AnyState,
         *,
-        bos: int,
         watch: Callable[[BeamStep], None] | None = None,
     ) -> None:
         """Search until no sentence can change any more."""
-        tokens = torch.full((len(self.source_lengths),), bos, device=self.device)
+        device = self.request.source_lengths.device
+        tokens = torch.full((len(self.source_lengths),), self.request.bos, device=device)
         while len(tokens):
             log_probs, attention, state = step(tokens, state)
             move = self.advance(log_probs, attention, watch)
-            tokens = torch.from_numpy(move.tokens).to(self.device)
+            tokens = torch.from_numpy(move.tokens).to(device)
             if len(tokens):
                 if move.stay is not None:
-                    state = state.keep(torch.from_numpy(move.stay).to(self.device))
+                    state = state.keep(torch.from_numpy(move.stay).to(device))
                 if move.rows is not None:
-                    state = state.select(torch.from_numpy(move.rows).to(self.device))
+                    state = state.select(torch.from_numpy(move.rows).to(device))
 
     def advance(self, log_probs: Tensor, attention: Tensor, watch: Callable[[BeamStep], None] | None = None) -> _Move:
         """Take every sentence one token further: (N, V), (N, S) -> what the state and the next step need."""
@@ -127,7 +122,7 @@ class Board:
         if watch is not None:
             every = self._endings(candidates, self.penalties[0], among=2 * self.beam_size)
             watch(BeamStep(self.sentences, candidates, every))
-        alive = candidates.alive(self.beam_size, self.eos)
+        alive = candidates.alive(self.beam_size, self.request.eos)
         self.history.append(
             sentences=self.sentences,
             tokens=alive.tokens,
@@ -140,7 +135,7 @@ class Board:
     def hypotheses(self, setting: int = 0) -> list[list[Hypothesis]]:
         """Read the endings that the setting of this number keeps back to their first tokens."""
         return [
-            [self.history.hypothesis(ending, eos=self.eos, source_length=source_length) for ending in endings]
+            [self.history.hypothesis(ending, eos=self.request.eos, source_length=source_length) for ending in endings]
             for endings, source_length in zip(self.rankings[setting].kept, self.source_lengths.tolist(), strict=True)
         ]
 
@@ -155,7 +150,7 @@ class Board:
         totals[sums == -np.inf] = -np.inf
         missing = ((0, 0), (0, max(0, self.beam_size - where.shape[1])))
         if missing[1][1]:
-            parents, tokens = np.pad(parents, missing), np.pad(tokens, missing, constant_values=self.eos)
+            parents, tokens = np.pad(parents, missing), np.pad(tokens, missing, constant_values=self.request.eos)
             token_log_probs = np.pad(token_log_probs, missing)
             totals = np.pad(totals, missing, constant_values=-np.inf)
         return Candidates(parents, tokens, token_log_probs, totals)
@@ -168,12 +163,12 @@ class Board:
         too_short = self.length < self.minimum[self.sentences]
         at_limit = self.length >= self.maximum[self.sentences]
         if not (too_short.any() or at_limit.any()):
-            return best_of_blocks(log_probs, live, count, forbidden=self.forbidden)
+            return best_of_blocks(log_probs, live, count, forbidden=self.request.forbidden)
         scores = live[:, :, None] + log_probs
         forbid_(
             scores,
-            eos=self.eos,
-            forbidden=self.forbidden,
+            eos=self.request.eos,
+            forbidden=self.request.forbidden,
             too_short=torch.from_numpy(too_short),
             at_limit=torch.from_numpy(at_limit),
         )
@@ -181,7 +176,7 @@ class Board:
 
     def _endings(self, candidates: Candidates, penalties: tuple[float, float], *, among: int) -> list[Ending]:
         """The candidates that end and are among this many best of their sentence."""
-        ended = (candidates.tokens == self.eos) & np.isfinite(candidates.log_probs)
+        ended = (candidates.tokens == self.request.eos) & np.isfinite(candidates.log_probs)
         ends = ended[:, :among].nonzero()
         if not len(ends[0]):
             return []

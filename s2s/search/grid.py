@@ -1,13 +1,11 @@
 """One beam search for many settings of its penalties."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from s2s.search.beam import BeamSearch
-from s2s.search.hypothesis import AnyState, Hypothesis, Step, check_request
+from s2s.search.hypothesis import AnyState, Hypothesis, Request, Step
 
 __all__ = ["PenaltyGrid"]
 
@@ -28,21 +26,9 @@ class PenaltyGrid:
     penalties: tuple[tuple[float, float], ...]
 
     @torch.inference_mode()
-    def __call__(
-        self,
-        step: Step[AnyState],
-        state: AnyState,
-        source_lengths: Tensor,
-        *,
-        n_best: int = 1,
-        bos: int,
-        eos: int,
-        forbidden: Sequence[int] = (),
-        rows: Sequence[int] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def __call__(self, step: Step[AnyState], state: AnyState, request: Request) -> list[list[Hypothesis]]:
         """Search; see ``BeamSearch``, but a sentence's hypotheses are the best of each setting, in their order."""
-        check_request(n_best, eos, forbidden)
-        board = self.search.board(source_lengths, self.penalties, n_best=1, eos=eos, forbidden=forbidden)
-        board.play(step, state, bos=bos)
+        board = self.search.board(replace(request, n_best=1), self.penalties)
+        board.play(step, state)
         found = [board.hypotheses(setting) for setting in range(len(self.penalties))]
         return [[best for own in of_sentence for best in own] for of_sentence in zip(*found, strict=True)]

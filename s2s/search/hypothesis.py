@@ -1,8 +1,8 @@
-"""What a search is given (state, step), what it remembers (history), what it returns (hypothesis) and what it is."""
+"""What a search is, what it is given (step, state, request), remembers (history) and returns (hypothesis)."""
 
 import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -54,21 +54,40 @@ class Hypothesis:
     finished: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is asked of a search, for B sentences.
+
+    Args:
+        source_lengths: (B,), EOS counted, on the device where the step works.
+        bos: the token before the first.
+        eos: the token after the last.
+        n_best: hypotheses wanted per sentence.
+        forbidden: tokens that are never written.
+        rows: the sentences' numbers in the input, (B,), which decide what is drawn for them; None for 0 to B - 1.
+    """
+
+    source_lengths: Tensor
+    _: KW_ONLY
+    bos: int
+    eos: int
+    n_best: int = 1
+    forbidden: Sequence[int] = ()
+    rows: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_best < 1:
+            raise InputError(f"n_best must be 1 or more, got {self.n_best}; ask for at least one hypothesis")
+        if self.eos in self.forbidden:
+            raise InputError(
+                f"the end-of-sentence id {self.eos} is forbidden, so nothing could end; take it out of forbidden"
+            )
+
+
 class Search(Protocol):
     """Beam search, sampling, or whatever else finds targets by a step function."""
 
-    def __call__(
-        self,
-        step: Step[Any],
-        state: Any,
-        source_lengths: Tensor,
-        *,
-        n_best: int = 1,
-        bos: int,
-        eos: int,
-        forbidden: Sequence[int] = (),
-        rows: Sequence[int] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def __call__(self, step: Step[Any], state: Any, request: Request) -> list[list[Hypothesis]]:
         """Return the best hypotheses of every sentence."""
 
 
@@ -157,14 +176,6 @@ class Ranking:
 def on_host(attention: Tensor) -> Tensor:
     """Copy attention to the CPU, in a precision numpy knows; the step may use its own memory again."""
     return attention.to("cpu", torch.promote_types(attention.dtype, torch.float32), copy=True)
-
-
-def check_request(n_best: int, eos: int, forbidden: Sequence[int]) -> None:
-    """Refuse a request that no search could serve."""
-    if n_best < 1:
-        raise InputError(f"n_best must be 1 or more, got {n_best}; ask for at least one hypothesis")
-    if eos in forbidden:
-        raise InputError(f"the end-of-sentence id {eos} is forbidden, so nothing could end; take it out of forbidden")
 
 
 def check_numbers(log_probs: NDArray[np.floating[Any]], length: int) -> None:

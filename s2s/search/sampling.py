@@ -16,9 +16,9 @@ from s2s.search.hypothesis import (
     History,
     Hypothesis,
     Ranking,
+    Request,
     Step,
     check_numbers,
-    check_request,
     on_host,
 )
 from s2s.search.penalties import check_limits, forbid_, length_limits
@@ -63,38 +63,21 @@ class Sampling:
         check_limits(min_ratio=self.min_ratio, max_ratio=self.max_ratio, max_extra=self.max_extra)
 
     @torch.inference_mode()
-    def __call__(
-        self,
-        step: Step[AnyState],
-        state: AnyState,
-        source_lengths: Tensor,
-        *,
-        n_best: int = 1,
-        bos: int,
-        eos: int,
-        forbidden: Sequence[int] = (),
-        rows: Sequence[int] | None = None,
-    ) -> list[list[Hypothesis]]:
+    def __call__(self, step: Step[AnyState], state: AnyState, request: Request) -> list[list[Hypothesis]]:
         """Draw ``n_best`` samples for every sentence; what one gets does not depend on the others.
 
         Args:
             step: the model, one target token at a time.
             state: of B rows, one per sentence.
-            source_lengths: (B,), EOS counted, on the device where ``step`` works.
-            n_best: samples wanted per sentence; the same one may come twice.
-            bos: the token before the first.
-            eos: the token after the last.
-            forbidden: tokens that are never written.
-            rows: the sentences' numbers in the input, (B,); 0 to B - 1 unless given.
+            request: its ``n_best`` are the samples wanted per sentence; the same one may come twice.
 
         Returns:
             Per sentence its samples, the most probable first.
         """
-        check_request(n_best, eos, forbidden)
-        device = source_lengths.device
-        draft = _Draft(self, source_lengths, n_best=n_best, eos=eos, forbidden=forbidden, rows=rows)
-        state = state.select(torch.arange(len(source_lengths), device=device).repeat_interleave(n_best))
-        tokens = torch.full((len(source_lengths) * n_best,), bos, device=device)
+        device, sentences = request.source_lengths.device, len(request.source_lengths)
+        draft = _Draft(self, request)
+        state = state.select(torch.arange(sentences, device=device).repeat_interleave(request.n_best))
+        tokens = torch.full((sentences * request.n_best,), request.bos, device=device)
         while len(tokens):
             log_probs, attention, state = step(tokens, state)
             stay, tokens = (part.to(device) for part in draft.advance(log_probs, attention))
@@ -106,18 +89,9 @@ class Sampling:
 class _Draft:
     """Samples in progress, all of it on the CPU; ``log_probs`` is (B, K), -inf where a sample has ended."""
 
-    def __init__(
-        self,
-        sampling: Sampling,
-        source_lengths: Tensor,
-        *,
-        n_best: int,
-        eos: int,
-        forbidden: Sequence[int],
-        rows: Sequence[int] | None,
-    ) -> None:
-        self.sampling, self.eos, self.forbidden = sampling, eos, forbidden
-        self.source_lengths = source_lengths.cpu()
+    def __init__(self, sampling: Sampling, request: Request) -> None:
+        self.sampling, self.eos, self.forbidden = sampling, request.eos, request.forbidden
+        self.source_lengths = request.source_lengths.cpu()
         limits = length_limits(
             self.source_lengths.numpy(),
             min_ratio=sampling.min_ratio,
@@ -125,11 +99,12 @@ class _Draft:
             max_extra=sampling.max_extra,
         )
         self.minimum, self.maximum = (torch.from_numpy(limit) for limit in limits)
-        self.history, self.ranking = History(), Ranking(len(source_lengths), n_best)
+        self.history, self.ranking = History(), Ranking(len(self.source_lengths), request.n_best)
         self.length = 0
-        self.sentences = torch.arange(len(source_lengths))
-        self.log_probs = torch.zeros(len(source_lengths), n_best, dtype=torch.float64)
-        self.chances = self._throw(range(len(source_lengths)) if rows is None else rows, n_best)
+        self.sentences = torch.arange(len(self.source_lengths))
+        self.log_probs = torch.zeros(len(self.source_lengths), request.n_best, dtype=torch.float64)
+        rows = range(len(self.source_lengths)) if request.rows is None else request.rows
+        self.chances = self._throw(rows, request.n_best)
 
     def advance(self, log_probs: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
         """Draw one token per sample: (N, V), (N, S) -> sentences that go on (B',) and their tokens (B'·K,)."""

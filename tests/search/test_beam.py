@@ -5,7 +5,7 @@ import pytest
 import torch
 from toy_models import BOS, EOS, ToyModel, ToyState, UnorderedState, every_target, forced, score_by_hand, tokens_of
 
-from s2s.search import BeamSearch, Hypothesis, board
+from s2s.search import BeamSearch, Hypothesis, Request, board
 
 FORBIDDEN = (BOS,)
 LENGTHS = [3, 7, 4, 1, 9, 5, 2, 6]
@@ -20,7 +20,7 @@ def search(
     kind: type[ToyState] = ToyState,
 ) -> list[list[Hypothesis]]:
     state = model.start(sentences, lengths, kind=kind)
-    return searcher(model, state, torch.tensor(lengths), n_best=n_best, bos=BOS, eos=EOS, forbidden=FORBIDDEN)
+    return searcher(model, state, Request(torch.tensor(lengths), bos=BOS, eos=EOS, n_best=n_best, forbidden=FORBIDDEN))
 
 
 def greedy_by_hand(model: ToyModel, sentence: int, length: int, longest: int) -> tuple[int, ...]:
@@ -148,7 +148,7 @@ class TestBatches:
 
     def test_an_empty_batch_gives_an_empty_list(self) -> None:
         state = self.model.start([0], [3])
-        assert BeamSearch()(self.model, state, torch.zeros(0, dtype=torch.long), bos=BOS, eos=EOS) == []
+        assert BeamSearch()(self.model, state, Request(torch.zeros(0, dtype=torch.long), bos=BOS, eos=EOS)) == []
 
     def test_finished_sentences_leave_the_batch_at_once(self) -> None:
         self.model.calls.clear()
@@ -171,7 +171,7 @@ class TestBatches:
             shapes.append((len(tokens), len(state.memory)))
             return self.model(tokens, state)
 
-        BeamSearch(beam_size=4)(step, self.model.start([0, 1], [3, 3]), torch.tensor([3, 3]), bos=BOS, eos=EOS)
+        BeamSearch(beam_size=4)(step, self.model.start([0, 1], [3, 3]), Request(torch.tensor([3, 3]), bos=BOS, eos=EOS))
         assert shapes[:2] == [(2, 2), (8, 2)]
         assert all(rows == 4 * sentences for rows, sentences in shapes[1:])
 
@@ -228,7 +228,7 @@ class TestLimits:
     def test_forbidden_tokens_are_never_written(self) -> None:
         model = ToyModel(vocabulary=6, seed=7)
         state, lengths = model.start(list(range(8)), LENGTHS), torch.tensor(LENGTHS)
-        free = BeamSearch()(model, state, lengths, n_best=5, bos=BOS, eos=EOS)
-        bound = BeamSearch()(model, state, lengths, n_best=5, bos=BOS, eos=EOS, forbidden=(BOS, 3))
+        free = BeamSearch()(model, state, Request(lengths, bos=BOS, eos=EOS, n_best=5))
+        bound = BeamSearch()(model, state, Request(lengths, bos=BOS, eos=EOS, n_best=5, forbidden=(BOS, 3)))
         assert {token for hypotheses in free for h in hypotheses for token in h.tokens} >= {BOS, 3}
         assert {token for hypotheses in bound for h in hypotheses for token in h.tokens}.isdisjoint({BOS, 3})

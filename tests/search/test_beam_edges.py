@@ -7,7 +7,7 @@ import torch
 from toy_models import BOS, EOS, ToyModel, ToyState, forced, tokens_of
 
 from s2s.errors import InputError
-from s2s.search import BeamSearch, Hypothesis, Sampling, Step
+from s2s.search import BeamSearch, Hypothesis, Request, Sampling, Step
 from s2s.search.candidates import top_candidates
 
 
@@ -25,7 +25,9 @@ class TestOddNumbers:
         state = ToyModel().start(list(range(sentences)), [3] * sentences)
         searcher = BeamSearch(beam_size=4, max_ratio=1.0, max_extra=1)
         return searcher(
-            table_step(table), state, torch.tensor([3] * sentences), n_best=n_best, bos=BOS, eos=EOS, forbidden=(BOS,)
+            table_step(table),
+            state,
+            Request(torch.tensor([3] * sentences), bos=BOS, eos=EOS, n_best=n_best, forbidden=(BOS,)),
         )
 
     def test_a_vocabulary_smaller_than_the_beam_gives_every_target_once(self) -> None:
@@ -53,7 +55,7 @@ class TestOddNumbers:
         for sentences in (1, 5):
             state = ToyModel().start(list(range(sentences)), [3] * sentences)
             lengths = torch.tensor([3] * sentences)
-            results = narrow(table_step(table), state, lengths, n_best=4, bos=BOS, eos=EOS, forbidden=(BOS,))
+            results = narrow(table_step(table), state, Request(lengths, bos=BOS, eos=EOS, n_best=4, forbidden=(BOS,)))
             assert tokens_of(results) == [[(EOS,), (2, EOS), (3, EOS), (4, EOS)]] * sentences
 
     def test_the_best_candidates_are_those_of_a_stable_sort(self) -> None:
@@ -70,7 +72,7 @@ class TestOddNumbers:
     def test_what_the_step_returned_is_left_as_it_was(self, searcher: BeamSearch | Sampling) -> None:
         table = torch.tensor([0.1, 0.2, 0.3, 0.4]).log()
         before, lengths = table.clone(), torch.tensor([3])
-        searcher(table_step(table), ToyModel().start([0], [3]), lengths, bos=BOS, eos=EOS, forbidden=(BOS,))
+        searcher(table_step(table), ToyModel().start([0], [3]), Request(lengths, bos=BOS, eos=EOS, forbidden=(BOS,)))
         assert table.equal(before)
 
     def test_attention_may_be_written_into_one_buffer(self) -> None:
@@ -80,7 +82,9 @@ class TestOddNumbers:
             log_probs, attention, state = model(tokens, state)
             return log_probs, buffer[: len(tokens)].copy_(attention), state
 
-        ((hypothesis,),) = BeamSearch(min_ratio=1.0)(step, model.start([0], [5]), torch.tensor([5]), bos=BOS, eos=EOS)
+        ((hypothesis,),) = BeamSearch(min_ratio=1.0)(
+            step, model.start([0], [5]), Request(torch.tensor([5]), bos=BOS, eos=EOS)
+        )
         _, attention = forced(model, 0, 5, hypothesis.tokens)
         assert torch.from_numpy(hypothesis.attention).allclose(attention, atol=1e-10, rtol=0)
 
@@ -96,7 +100,7 @@ class TestOddNumbers:
             attention = torch.ones(len(tokens), 3, dtype=torch.bfloat16)
             return torch.full((len(tokens), 5), 0.2).log(), attention, state
 
-        ((hypothesis,),) = BeamSearch()(step, ToyModel().start([0], [3]), torch.tensor([3]), bos=BOS, eos=EOS)
+        ((hypothesis,),) = BeamSearch()(step, ToyModel().start([0], [3]), Request(torch.tensor([3]), bos=BOS, eos=EOS))
         assert hypothesis.attention.dtype == "float32"
 
     def test_nan_from_the_model_is_refused(self) -> None:
@@ -135,4 +139,4 @@ class TestMistakes:
     def test_requests_that_cannot_be_served_are_refused(self, request_: dict[str, Any], message: str) -> None:
         model = ToyModel()
         with pytest.raises(InputError, match=message):
-            BeamSearch()(model, model.start([0], [3]), torch.tensor([3]), **{"bos": BOS, "eos": EOS, **request_})
+            BeamSearch()(model, model.start([0], [3]), Request(torch.tensor([3]), bos=BOS, eos=EOS, **request_))

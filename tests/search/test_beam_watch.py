@@ -5,17 +5,16 @@ import pytest
 import torch
 from toy_models import BOS, EOS, ToyModel
 
-from s2s.search import BeamSearch
+from s2s.search import BeamSearch, Request
 
 LENGTHS = [3, 7, 4]
 
 
 def watched(search, n_best=2):
     model, steps = ToyModel(vocabulary=6, seed=2), []
-    options = {"n_best": n_best, "bos": BOS, "eos": EOS, "forbidden": (BOS,)}
-    lengths = torch.tensor(LENGTHS)
-    found = search(model, model.start([0, 1, 2], LENGTHS), lengths, watch=steps.append, **options)
-    unseen = search(model, model.start([0, 1, 2], LENGTHS), lengths, **options)
+    request = Request(torch.tensor(LENGTHS), bos=BOS, eos=EOS, n_best=n_best, forbidden=(BOS,))
+    found = search(model, model.start([0, 1, 2], LENGTHS), request, watch=steps.append)
+    unseen = search(model, model.start([0, 1, 2], LENGTHS), request)
     return found, unseen, steps
 
 

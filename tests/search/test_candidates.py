@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from toy_models import BOS, EOS, ToyModel, ToyState
 
 from s2s.errors import InputError
-from s2s.search import BeamSearch, Hypothesis, board, candidates
+from s2s.search import BeamSearch, Hypothesis, Request, board, candidates
 from s2s.search.candidates import BLOCK, best_of_blocks, top_candidates
 
 # Less than a block, whole blocks, and blocks of which the last is nearly full or nearly empty.
@@ -228,7 +228,7 @@ class TestNan:
 
         searcher = BeamSearch(beam_size=3)
         with pytest.raises(InputError, match="NaN as a log-probability of token 2"):
-            searcher(step, model.start([0, 1], [3, 4]), torch.tensor([3, 4]), bos=BOS, eos=EOS)
+            searcher(step, model.start([0, 1], [3, 4]), Request(torch.tensor([3, 4]), bos=BOS, eos=EOS))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
@@ -264,9 +264,9 @@ class TestSearch:
     forbidden = (BOS, *range(2, 200, 3))
 
     def run(self, searcher: BeamSearch) -> list[list[Hypothesis]]:
-        state, lengths = self.model.start(range(40), self.lengths), torch.tensor(self.lengths)
-        n_best = min(3, searcher.beam_size)
-        return searcher(self.model, state, lengths, n_best=n_best, bos=BOS, eos=EOS, forbidden=self.forbidden)
+        n_best, lengths = min(3, searcher.beam_size), torch.tensor(self.lengths)
+        request = Request(lengths, bos=BOS, eos=EOS, n_best=n_best, forbidden=self.forbidden)
+        return searcher(self.model, self.model.start(range(40), self.lengths), request)
 
     @pytest.mark.parametrize(
         "searcher",

@@ -8,7 +8,7 @@ import torch
 from toy_models import BOS, EOS, ToyModel
 
 from s2s.errors import InputError
-from s2s.search import BeamSearch
+from s2s.search import BeamSearch, Request
 from s2s.search.grid import PenaltyGrid
 
 SENTENCES = list(range(60))
@@ -17,8 +17,8 @@ PENALTIES = tuple(product((0.6, 3.0, 1.4, 0.0, -0.5), (0.0, 0.3)))
 
 
 def search(searcher, model, **options):
-    state, lengths = model.start(SENTENCES, LENGTHS), torch.tensor(LENGTHS)
-    return searcher(model, state, lengths, bos=BOS, eos=EOS, forbidden=(BOS,), **options)
+    request = Request(torch.tensor(LENGTHS), bos=BOS, eos=EOS, forbidden=(BOS,), **options)
+    return searcher(model, model.start(SENTENCES, LENGTHS), request)
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 5])

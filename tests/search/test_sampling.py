@@ -7,7 +7,7 @@ import torch
 from toy_models import BOS, EOS, ToyModel, ToyState, forced, tokens_of
 
 from s2s.errors import InputError
-from s2s.search import BeamSearch, Hypothesis, Sampling
+from s2s.search import BeamSearch, Hypothesis, Request, Sampling
 from s2s.search.sampling import pick
 
 LENGTHS = [3, 7, 4, 1, 9, 5, 2, 6]
@@ -22,7 +22,9 @@ def sample(
     rows: list[int] | None = None,
 ) -> list[list[Hypothesis]]:
     state = model.start(sentences, lengths)
-    return sampling(model, state, torch.tensor(lengths), n_best=n_best, bos=BOS, eos=EOS, forbidden=(BOS,), rows=rows)
+    return sampling(
+        model, state, Request(torch.tensor(lengths), bos=BOS, eos=EOS, n_best=n_best, forbidden=(BOS,), rows=rows)
+    )
 
 
 class TestSeed:
@@ -87,7 +89,7 @@ def draws(sampling: Sampling, probabilities: list[float], count: int = 4000) -> 
         return torch.where(first, log_probs, end), attention, state
 
     (hypotheses,) = sampling(
-        ending, ToyModel().start([0], [3]), torch.tensor([3]), n_best=count, bos=BOS, eos=EOS, forbidden=(BOS,)
+        ending, ToyModel().start([0], [3]), Request(torch.tensor([3]), bos=BOS, eos=EOS, n_best=count, forbidden=(BOS,))
     )
     assert all(len(hypothesis.tokens) == 2 for hypothesis in hypotheses)
     return torch.tensor([h.tokens[0] for h in hypotheses]).bincount(minlength=len(probabilities)) / count
@@ -164,7 +166,7 @@ class TestNumbers:
             return torch.full((len(tokens), 5), -torch.inf), torch.ones(len(tokens), 3), state
 
         state = self.model.start([0, 1], [3, 3])
-        assert sampling(step, state, torch.tensor([3, 3]), n_best=2, bos=BOS, eos=EOS) == [[], []]
+        assert sampling(step, state, Request(torch.tensor([3, 3]), bos=BOS, eos=EOS, n_best=2)) == [[], []]
 
 
 class TestMistakes:
@@ -194,4 +196,4 @@ class TestMistakes:
             return torch.full((len(tokens), 5), torch.nan), torch.ones(len(tokens), 3), state
 
         with pytest.raises(InputError, match="NaN as a log-probability of token 1, expected numbers"):
-            Sampling()(step, ToyModel().start([0], [3]), torch.tensor([3]), bos=BOS, eos=EOS)
+            Sampling()(step, ToyModel().start([0], [3]), Request(torch.tensor([3]), bos=BOS, eos=EOS))
