@@ -100,6 +100,7 @@ class LSTMReference(Recurrent):
 
     state_parts = 2
     gates = 4
+    forget_gate = 1
 
     def activations(
         self, inputs: Tensor, hidden: Tensor, state: RecurrentState, weights: Sequence[Tensor]

@@ -30,6 +30,7 @@ class LSTM(Recurrent):
 
     state_parts = 2
     gates = 4
+    forget_gate = 1
     activations = LSTMReference.activations
 
     def kernel(self) -> Kernel:

@@ -32,6 +32,8 @@ class LSTMLayerNorm(Recurrent):
     """
 
     state_parts = 2
+    gates = 4
+    forget_gate = 1
 
     def shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
         """Name the weights of one layer and direction: matrices, and gain and shift of three norms."""

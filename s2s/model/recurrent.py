@@ -35,7 +35,7 @@ NOTHING = LayerDraws()
 class Recurrent(nn.Module, ABC):
     """Layers of one recurrent cell, in one direction or both.
 
-    Weights are named as torch names them, ``weight_ih_l0``, ``weight_hh_l0_reverse``, and begin as torch's do.
+    Weights are named as torch names them, ``weight_ih_l0``, ``weight_hh_l0_reverse``.
 
     Args:
         input_size: width of the input, I.
@@ -53,6 +53,8 @@ class Recurrent(nn.Module, ABC):
 
     state_parts: ClassVar[int]
     gates: ClassVar[int]
+    forget_gate: ClassVar[int | None] = None
+    """Which of the gates keeps the old memory."""
 
     def __init__(
         self,
@@ -90,12 +92,18 @@ class Recurrent(nn.Module, ABC):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights as torch does, uniform within ``1 / sqrt(H)``; layer norms begin with gain 1 and shift 0."""
+        """Draw the weights uniformly within ``1 / sqrt(H)``; layer norms begin with gain 1 and shift 0, biases at 0.
+
+        A forget gate begins open, by a bias of 1, or nothing would be remembered long enough to learn what it is good
+        for (Jozefowicz, Zaremba & Sutskever 2015, section 2.2).
+        """
         for name, parameter in self.named_parameters():
             if name.startswith("gain"):
                 nn.init.ones_(parameter)
-            elif name.startswith("shift"):
+            elif name.startswith(("bias", "shift")):
                 nn.init.zeros_(parameter)
+                if self.forget_gate is not None and name.startswith(("bias_ih", "shift_ih")):
+                    nn.init.ones_(parameter.detach().chunk(self.gates)[self.forget_gate])
             else:
                 nn.init.uniform_(parameter, -(self.hidden_size**-0.5), self.hidden_size**-0.5)
 

@@ -356,15 +356,6 @@ def test_without_layer_norm_the_size_of_the_weights_matters():
     assert not torch.allclose(recurrent.scan(x)[0], expected, atol=1e-1)
 
 
-@pytest.mark.parametrize("cell", ["lstm_layernorm", "gru_layernorm"])
-def test_a_layer_norm_begins_with_gain_one_and_shift_zero(cell):
-    for name, parameter in CELLS[cell](3, hidden_size=4, num_layers=2, bidirectional=True).named_parameters():
-        if name.startswith(("gain", "shift")):
-            assert (parameter == name.startswith("gain")).all()
-        else:
-            assert 0 < parameter.abs().max() <= 0.5
-
-
 def run_torch(kernel, x, lengths):
     """What torch's own module makes of a ragged batch: outputs (B, T, D), final parts of (B, L, D)."""
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
@@ -406,14 +397,11 @@ def test_outputs_final_states_and_gradients_are_those_of_torchs_module(kind, cel
 
 
 @pytest.mark.parametrize("cell", FUSED)
-def test_weights_load_from_torch_and_begin_as_torchs_do(cell):
+def test_weights_load_from_torch(cell):
     options = {"num_layers": 2, "bidirectional": True}
-    torch.manual_seed(17)
     kernel = FUSED[cell](3, 4, **options)
-    torch.manual_seed(17)
     recurrent = CELLS[cell](3, hidden_size=4, **options)
     assert list(recurrent.state_dict()) == list(kernel.state_dict())
-    assert_same(list(recurrent.state_dict().values()), list(kernel.state_dict().values()))
     name, _, nonlinearity = cell.partition(" ")
     reference = stack(f"{name}_reference {nonlinearity}".strip(), **options)
     reference.load_state_dict(kernel.state_dict())
