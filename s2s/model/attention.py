@@ -199,11 +199,15 @@ class ScaledDotAttention(DotAttention):
 
 
 class GeneralAttention(Attention):
-    """Score by a bilinear form: ``e = h · W s`` (Luong, Pham & Manning 2015, section 3.1, general)."""
+    """Score by a bilinear form: ``e = h · W s`` (Luong, Pham & Manning 2015, section 3.1, general).
+
+    W begins small, so that every position is looked at until something is learnt of where to look.
+    """
 
     def __init__(self, query_size: int, *, memory_size: int, window: Window | None = None) -> None:
         super().__init__(query_size, memory_size=memory_size, window=window)
         self.project_memory = Linear(memory_size, query_size, bias=False)
+        nn.init.xavier_uniform_(self.project_memory.weight, gain=0.1)
 
     def keys(self, values: Tensor) -> Tensor:
         """Project the encoder states: (B, S, D) -> (B, S, H)."""

@@ -183,6 +183,7 @@ class LuongDecoder(Decoder):
             output_size=hidden_size,
         )
         self.combine = Linear(built.context_size + hidden_size, hidden_size, bias=False)
+        nn.init.xavier_uniform_(self.combine.weight, gain=nn.init.calculate_gain("tanh"))
         self.feed_dropout = Dropout(feed_dropout, variational=dropouts.variational)
 
     def start(self, encoded: Encoded, rnn: RecurrentState) -> tuple[DecoderState, Memory]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from tiny_recurrent import CELLS
 
+from s2s.model.attention import AdditiveAttention, ConcatAttention, GeneralAttention, ScaledDotAttention
 from s2s.model.cells import LSTMReference
 from s2s.model.kernel_cells import LSTM
 from s2s.model.layer_norm_cells import LSTMLayerNorm
@@ -40,3 +41,13 @@ def test_a_linear_layer_neither_shrinks_nor_grows_what_passes_in_both_directions
     layer = Linear(inputs, outputs)
     assert float(layer.weight.detach().var()) == pytest.approx(2 / (inputs + outputs), rel=0.02)
     assert not layer.bias.any()
+
+
+@pytest.mark.parametrize("score", [GeneralAttention, AdditiveAttention, ConcatAttention, ScaledDotAttention])
+def test_a_new_attention_looks_everywhere(score):
+    torch.manual_seed(1)
+    attention = score(256, memory_size=256)
+    memory = attention.remember(torch.rand(8, 10, 256) - 0.5, torch.ones(8, 10, dtype=torch.bool))
+    _, weights, _ = attention(torch.rand(8, 256) - 0.5, memory, attention.start(memory))
+    assert weights.min() > 0.05
+    assert weights.max() < 0.2
