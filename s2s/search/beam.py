@@ -32,7 +32,7 @@ class BeamSearch:
     """
 
     beam_size: int = 5
-    length_penalty: float = 0.6
+    length_penalty: float = 1.0
     coverage_penalty: float = 0.0
     min_ratio: float = 0.0
     max_ratio: float = 2.0

@@ -57,7 +57,7 @@ class Constant(Schedule):
 class Linear(Schedule):
     """Constant until ``decay_from``, a share of training, then linearly to zero."""
 
-    decay_from: float = 0.6
+    decay_from: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
