@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 from safetensors import SafetensorError
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_model, save_file
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from s2s.config import build
@@ -125,7 +125,10 @@ class Run:
         path = path or self.weights
         path.parent.mkdir(exist_ok=True)
         partial = path.with_suffix(".partial")
-        save_model(model, str(partial))
+        state = model.state_dict()
+        # A weight that is shared is written once, under the first of its names; so equal weights are equal files.
+        names = {tensor.data_ptr() or name: name for name, tensor in sorted(state.items(), reverse=True)}
+        save_file({name: state[name] for name in names.values()}, partial)
         os.replace(partial, path)
 
     def load_weights(self, model: Seq2Seq, path: Path | None = None) -> None:

@@ -22,6 +22,7 @@ SMALL = (
     "sizes.hidden=24",
     "sizes.dropout=0.2",
     "training.batch_tokens=256",
+    "training.moving_average=null",
     "search=greedy",
     "search.max_extra=2",
     "search.max_ratio=1",

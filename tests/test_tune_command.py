@@ -39,7 +39,7 @@ def test_every_setting_is_scored_as_a_search_with_it_is(in_process, run, valid, 
     assert code == 0, error
     table, marked = rows(out)
     sources, references = valid
-    assert [row[:3] for row in table] == [(1, 0.6, 0), *((3, a, b) for a in (0, 0.6, 2) for b in (0, 0.2))]
+    assert [row[:3] for row in table] == [(1, 1, 0), *((3, a, b) for a in (0, 0.6, 2) for b in (0, 0.2))]
     base = Translator.load(run, device="cpu")
     for size, alpha, beta, value, length in table:
         search = BeamSearch(

@@ -59,7 +59,7 @@ class TestAgainstBruteForce:
 
 
 def beam_by_hand(model: ToyModel, sentence: int, length: int, width: int, longest: int) -> list[tuple[int, ...]]:
-    """The rules of the search with lists, one hypothesis at a time and to the bitter end; alpha 0.6, best first."""
+    """The rules of the search with lists, one hypothesis at a time and to the bitter end; alpha 1, best first."""
     start: tuple[float, tuple[int, ...], ToyState] = (0.0, (BOS,), model.start([sentence], [length]))
     live, ended = [start], []
     for size in range(1, longest + 1):
@@ -69,7 +69,7 @@ def beam_by_hand(model: ToyModel, sentence: int, length: int, width: int, longes
             allowed = [EOS] if size == longest else [t for t in range(model.vocabulary) if t not in FORBIDDEN]
             candidates += [(log_prob + float(scores[0, token]), (*tokens, token), after) for token in allowed]
         candidates.sort(key=lambda candidate: -candidate[0])
-        penalty = ((5 + size) / 6) ** 0.6
+        penalty = (5 + size) / 6
         ended += [(log_prob / penalty, tokens[1:]) for log_prob, tokens, _ in candidates[:width] if tokens[-1] == EOS]
         live = [candidate for candidate in candidates if candidate[1][-1] != EOS][:width]
     return [tokens for _, tokens in sorted(ended, reverse=True)]
@@ -110,7 +110,7 @@ class TestTwoHundredSentences:
                 log_probs, attention = forced(self.model, sentence, length, hypothesis.tokens)
                 assert hypothesis.token_log_probs == pytest.approx(log_probs, abs=1e-10)
                 assert hypothesis.log_prob == pytest.approx(sum(log_probs), abs=1e-10)
-                assert hypothesis.score == pytest.approx(score_by_hand(log_probs, attention, 0.6, 0.0), abs=1e-10)
+                assert hypothesis.score == pytest.approx(score_by_hand(log_probs, attention, 1.0, 0.0), abs=1e-10)
                 assert hypothesis.attention.shape == (len(hypothesis.tokens), length)
                 assert torch.from_numpy(hypothesis.attention).allclose(attention, atol=1e-10, rtol=0)
 

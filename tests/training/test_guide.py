@@ -99,7 +99,7 @@ def test_the_loss_is_added_per_target_token_with_its_weight(create_run, choice):
 
 @pytest.mark.usefixtures("linked")
 def test_guided_attention_goes_where_the_links_say(create_run):
-    options = ("training.steps=30", "optimizer.lr=0.02", "sizes.dropout=0")
+    options = ("training.steps=60", "optimizer.lr=0.02", "scheduler=constant", "sizes.dropout=0")
     losses = []
     for weight in (1e-9, 1):
         trainer = trained_on(create_run(*options, f"training.guided_alignment={weight}"))

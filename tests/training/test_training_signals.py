@@ -151,7 +151,7 @@ def test_a_coverage_loss_of_weight_zero_is_not_worked_out(create_run, monkeypatc
 
 
 def test_with_a_coverage_loss_attention_repeats_itself_less(create_run):
-    options = ("training.steps=30", "optimizer.lr=0.02", "sizes.dropout=0")
+    options = ("training.steps=30", "optimizer.lr=0.02", "scheduler=constant", "sizes.dropout=0")
     repeated = []
     for weight in (0, 5):
         trainer = trained_on(create_run(*options, f"training.coverage_loss={weight}"))
