@@ -44,12 +44,12 @@ def test_only_the_bottom_layer_is_asked_where_to_look():
 
     def first_look(layer):
         rnn = (state.rnn[0].clone(), *state.rnn[1:])
-        rnn[0][:, layer] += 1
+        rnn[0][:, layer] += 100
         return model.step(torch.tensor([4, 5, 6]), replace(state, rnn=rnn), memory).attention
 
     expected = model.step(torch.tensor([4, 5, 6]), state, memory).attention
     assert all(torch.equal(first_look(layer), expected) for layer in (1, 2, 3))
-    assert (first_look(0) - expected).abs().max() > 1e-5
+    assert (first_look(0) - expected).abs().max() > 1e-3
 
 
 def test_units_are_dropped_between_layers_and_in_training_alone():
@@ -61,5 +61,5 @@ def test_units_are_dropped_between_layers_and_in_training_alone():
     assert_same((quiet.output, quiet.state.rnn), (expected.output, expected.state.rnn))
     loud = dropped.decoder.train().step(embedded, state, memory)
     assert_same(tuple(part[:, 0] for part in loud.state.rnn), tuple(part[:, 0] for part in expected.state.rnn))
-    assert (loud.state.rnn[0][:, 1] - expected.state.rnn[0][:, 1]).abs().max() > 1e-5
-    assert (loud.output - expected.output).abs().max() > 1e-5
+    assert (loud.state.rnn[0][:, 1] - expected.state.rnn[0][:, 1]).abs().max() > 1e-3
+    assert (loud.output - expected.output).abs().max() > 1e-3

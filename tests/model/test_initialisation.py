@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_models import tiny_model
 from tiny_recurrent import CELLS
 
 from s2s.model.attention import AdditiveAttention, ConcatAttention, GeneralAttention, ScaledDotAttention
@@ -51,3 +52,10 @@ def test_a_new_attention_looks_everywhere(score):
     _, weights, _ = attention(torch.rand(8, 256) - 0.5, memory, attention.start(memory))
     assert weights.min() > 0.05
     assert weights.max() < 0.2
+
+
+def test_the_attentional_state_of_a_new_model_fills_its_tanh():
+    """Weights are five thirds of a linear layer's, within the bound of Glorot & Bengio (2010), eq. 16."""
+    combine = tiny_model().decoder.combine
+    bound = 5 / 3 * (6 / sum(combine.weight.shape)) ** 0.5
+    assert 0.95 * bound < combine.weight.abs().max() <= bound
