@@ -1,24 +1,30 @@
 """A run: the folder of a trained model, self-contained; reading one runs no code from it."""
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from safetensors import SafetensorError
-from safetensors.torch import load_model, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save
+from torch import Tensor
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from s2s.config import build
 from s2s.errors import InputError
 from s2s.model.seq2seq import Seq2Seq
+from s2s.storage import write_whole, writing
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 
 __all__ = ["Run", "common_tokenizers", "pick_device"]
+
+CHECKSUM = "sha256"  # of the weights, among the file's own notes
 
 
 class Run:
@@ -26,8 +32,8 @@ class Run:
 
     ``config.yaml`` resolved configuration · ``tokenizer/`` · ``model.safetensors`` best weights · ``metrics.jsonl`` ·
     ``checkpoints/<updates>.safetensors`` weights of the newest validations, where asked for ·
-    ``attention.jsonl`` of one validation pair over training, where asked for · ``training.pt`` what continues the run ·
-    ``result.json`` test scores, written when the run has finished.
+    ``attention.jsonl`` of one validation pair over training, where asked for · ``training/`` the two newest states to
+    go on from · ``result.json`` test scores, written when the run has finished. Each is there whole or not at all.
 
     Args:
         folder: an existing run.
@@ -42,7 +48,7 @@ class Run:
         self.checkpoints = self.folder / "checkpoints"
         self.metrics = self.folder / "metrics.jsonl"
         self.attention = self.folder / "attention.jsonl"
-        self.training_state = self.folder / "training.pt"
+        self.training_state = self.folder / "training"
         self.result = self.folder / "result.json"
         path = self.folder / "config.yaml"
         if not path.is_file():
@@ -72,11 +78,14 @@ class Run:
                 raise InputError(f"{folder} exists; give another name=, or resume={folder}, or remove it")
             number += 1
             folder = Path(runs_dir) / f"{name}-{number}"
+        begun = folder.with_name(f"{folder.name}.partial")
         try:
-            folder.mkdir(parents=True)
+            shutil.rmtree(begun, ignore_errors=True)  # of a run that was killed here
+            begun.mkdir(parents=True)
+            OmegaConf.save(config, begun / "config.yaml")
+            os.replace(begun, folder)
         except OSError as error:
             raise InputError(f"{folder} cannot be made ({error.strerror}); give another runs_dir=") from error
-        OmegaConf.save(config, folder / "config.yaml")
         return cls(folder)
 
     @classmethod
@@ -97,10 +106,18 @@ class Run:
         named = [folders] if isinstance(folders, str) else folders
         return [cls(folder) for folder in named] if named else [cls.find(None, runs_dir)]
 
+    def save_config(self) -> None:
+        """Keep the configuration as it is now."""
+        write_whole(self.folder / "config.yaml", OmegaConf.to_yaml(self.config).encode("utf-8"))
+
     def save_tokenizers(self, source: Tokenizer, target: Tokenizer) -> None:
         """Keep the tokenizers of both languages."""
         source.save(self.folder / "tokenizer" / "source.model")
         target.save(self.folder / "tokenizer" / "target.model")
+
+    def has_tokenizers(self) -> bool:
+        """Whether both languages have theirs."""
+        return all((self.folder / "tokenizer" / f"{name}.model").is_file() for name in ("source", "target"))
 
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """Read the tokenizers of both languages."""
@@ -122,14 +139,8 @@ class Run:
 
     def save_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
         """Keep weights, the best ones unless another file is given, whole or not at all."""
-        path = path or self.weights
-        path.parent.mkdir(exist_ok=True)
-        partial = path.with_suffix(".partial")
-        state = model.state_dict()
-        # A weight that is shared is written once, under the first of its names; so equal weights are equal files.
-        names = {tensor.data_ptr() or name: name for name, tensor in sorted(state.items(), reverse=True)}
-        save_file({name: state[name] for name in names.values()}, partial)
-        os.replace(partial, path)
+        weights = _named_once(model)
+        write_whole(path or self.weights, save(weights, {CHECKSUM: _checksum(weights)}))
 
     def load_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
         """Give a model of this run the best weights, or those of another file."""
@@ -138,9 +149,16 @@ class Run:
             raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
         try:
             load_model(model, str(path))
+            with safe_open(path, "pt") as file:
+                written = (file.metadata() or {}).get(CHECKSUM)
         except (SafetensorError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{path} does not hold this run's weights ({reason}); copy it again") from error
+        if written is not None and written != (found := _checksum(_named_once(model))):
+            raise InputError(
+                f"{path} is damaged: its weights have the checksum {found}, and had {written} when they were written; "
+                "copy it again"
+            )
 
     def load_model(self, device: torch.device | None = None) -> Seq2Seq:
         """Read the model with its best weights, ready to translate."""
@@ -172,35 +190,58 @@ class Run:
 
     def log(self, record: dict[str, Any], path: Path | None = None) -> None:
         """Add one line to the metrics, or to another file of records."""
-        with (path or self.metrics).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        path = path or self.metrics
+        with writing(path), path.open("a", encoding="utf-8") as file:
+            file.write(_line(record))
 
     def records(self, path: Path | None = None) -> Iterator[dict[str, Any]]:
-        """Read the metrics back, or another file of records."""
+        """Read the metrics back, or another file of records; a last line without an end was never written whole."""
         path = path or self.metrics
         if path.is_file():
-            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
                 try:
-                    if line:
-                        yield json.loads(line)
+                    yield json.loads(line)
                 except ValueError:
                     raise InputError(f"{path}, line {number} is no JSON: {line[:40]!r}; remove it") from None
 
-    def forget_after(self, updates: int) -> None:
-        """Take out the records and checkpoints that are younger than this number of updates."""
+    def forget_after(self, updates: int, validated: int) -> None:
+        """Take out what is younger than this number of updates, and of validations what is younger than the last."""
         for made, path in self.kept_checkpoints().items():
-            if made > updates:
+            if made > validated:
                 path.unlink()
         for path in (self.metrics, self.attention):
-            kept = [record for record in self.records(path) if record["updates"] <= updates]
-            if kept or path.is_file():
-                path.write_text("", encoding="utf-8")
-            for record in kept:
-                self.log(record, path)
+            kept = [
+                record
+                for record in self.records(path)
+                if record["updates"] <= (updates if record.get("split") == "train" else validated)
+            ]
+            if path.is_file():
+                write_whole(path, "".join(map(_line, kept)).encode("utf-8"))
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the test scores and mark the run as finished."""
-        self.result.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        write_whole(self.result, (json.dumps(result, ensure_ascii=False, indent=1) + "\n").encode("utf-8"))
+
+
+def _named_once(model: Seq2Seq) -> dict[str, Tensor]:
+    """A model's weights by name; one that is shared stands under the first of its names, so equal models are equal."""
+    state = model.state_dict()
+    names = {tensor.data_ptr() or name: name for name, tensor in sorted(state.items(), reverse=True)}
+    return {name: state[name] for name in sorted(names.values())}
+
+
+def _checksum(weights: Mapping[str, Tensor]) -> str:
+    """Sixteen hexadecimal digits of SHA-256 over names and values."""
+    digest = hashlib.sha256()
+    for name, tensor in weights.items():
+        digest.update(name.encode("utf-8"))
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def _line(record: dict[str, Any]) -> str:
+    """A record as one line of JSON."""
+    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 def common_tokenizers(runs: Sequence[Run]) -> tuple[Tokenizer, Tokenizer]:

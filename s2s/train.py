@@ -14,6 +14,7 @@ from s2s.training.beginning import begin_from, new_run, resumed_run
 from s2s.training.data import load_training_data
 from s2s.training.objective import Objective
 from s2s.training.result import show_result
+from s2s.training.resume import saved_states
 from s2s.training.trainer import Trainer
 
 
@@ -43,7 +44,7 @@ def train(config: DictConfig) -> None:
 def prepare(run: Run) -> tuple[Trainer, Corpus]:
     """Make everything that a run's configuration asks for, and go back to where it was saved."""
     config = run.config
-    resumed, init = run.training_state.exists(), config.get("init")
+    resumed, init = bool(saved_states(run.training_state)), config.get("init")
     if init and not run.weights.is_file():
         begin_from(Run(init), run)
     settings, corpus = build(config.training), build(config.data)
@@ -66,8 +67,10 @@ def prepare(run: Run) -> tuple[Trainer, Corpus]:
     )
     if resumed:
         trainer.resume()
-    elif init:
-        trainer.begin()
+    else:
+        run.forget_after(-1, -1)  # a run that was killed before it was saved begins anew
+        if init:
+            trainer.begin()
     return trainer, corpus
 
 

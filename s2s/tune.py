@@ -6,7 +6,7 @@ What is best on the pairs it was chosen on looks better there than elsewhere, so
 from dataclasses import asdict, replace
 from itertools import product
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from s2s.config import build, command, say
 from s2s.errors import InputError
@@ -48,7 +48,7 @@ def tune(config: DictConfig) -> None:
     print(f"python -m s2s.translate run={f'[{names}]' if len(runs) > 1 else names} {chosen}")
     if config.keep:
         runs[0].config.search = {"_target_": f"{BeamSearch.__module__}.{BeamSearch.__name__}", **asdict(best.search)}
-        OmegaConf.save(runs[0].config, runs[0].folder / "config.yaml")
+        runs[0].save_config()
         say(f"kept in {runs[0].folder}/config.yaml, whose search is taken where no other is asked for")
 
 

@@ -122,7 +122,7 @@ def test_a_damaged_tokenizer_is_refused(copy):
 
 
 def test_damaged_metrics_are_refused(copy):
-    copy.metrics.write_text('{"updates": 1}\n{"upda', encoding="utf-8")
+    copy.metrics.write_text('{"updates": 1}\n{"upda\n', encoding="utf-8")
     with pytest.raises(InputError, match=r"metrics\.jsonl, line 2 is no JSON: '\{\"upda'; remove it"):
         list(copy.records())
 

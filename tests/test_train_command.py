@@ -49,7 +49,7 @@ def test_nothing_but_runs_is_left_in_the_working_directory(sweep):
         "model.safetensors",
         "shortlist.npz",
         "metrics.jsonl",
-        "training.pt",
+        "training",
         "result.json",
         "heatmap.png",
     }

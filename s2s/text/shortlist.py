@@ -1,11 +1,13 @@
 """Shortlists: which target pieces a source piece may bring, by how often the two were seen together."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from s2s.storage import write_whole
 from s2s.text.batching import ParallelIds, SentenceIds
 
 __all__ = ["Shortlist"]
@@ -71,7 +73,9 @@ class Shortlist:
 
     def save(self, path: Path) -> None:
         """Write it as NumPy's .npz."""
-        np.savez_compressed(path, frequent=self.frequent, partners=self.partners)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, frequent=self.frequent, partners=self.partners)
+        write_whole(path, buffer.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> "Shortlist":

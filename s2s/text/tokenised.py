@@ -4,7 +4,6 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sentencepiece
 
 from s2s.text.batching import ParallelIds, SentenceIds
 from s2s.text.tokenizer import Tokenizer
@@ -16,19 +15,17 @@ __all__ = ["tokenise"]
 
 
 def tokenise(
-    dataset: "Dataset", source: Tokenizer, target: Tokenizer, *, sampling: float = 0.0, seed: int = 0
+    dataset: "Dataset", source: Tokenizer, target: Tokenizer, *, sampling: float = 0.0, seed: str = ""
 ) -> ParallelIds:
     """Cut every pair of a dataset into ids, EOS last.
 
     The same text under the same tokenizers is read back from the cache; sampled segmentations (``sampling`` above 0,
-    see ``Tokenizer.encode``) are not cached and follow from ``seed`` within one process: SentencePiece salts its
-    generator anew in each.
+    see ``Tokenizer.encode``) are not cached and follow from ``seed``.
     """
     if sampling > 0:
-        sentencepiece.set_random_generator_seed(seed % 2**32)
         return ParallelIds(
-            SentenceIds.of(source.encode(dataset["source"], sampling=sampling)),
-            SentenceIds.of(target.encode(dataset["target"], sampling=sampling)),
+            SentenceIds.of(source.encode(dataset["source"], sampling=sampling, seed=f"{seed} source")),
+            SentenceIds.of(target.encode(dataset["target"], sampling=sampling, seed=f"{seed} target")),
         )
 
     def encode(rows: dict[str, list[str]]) -> dict[str, list[list[int]]]:

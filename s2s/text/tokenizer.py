@@ -1,6 +1,7 @@
 """Text to pieces to ids and back, by SentencePiece (Kudo & Richardson 2018)."""
 
 import io
+import random
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ import regex
 import sentencepiece
 
 from s2s.errors import InputError
+from s2s.storage import write_whole
+from s2s.text.segmentation import SegmentationSampler
 
 __all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalise"]
 
@@ -63,22 +66,28 @@ class Tokenizer:
         """Return the number of pieces, V."""
         return int(self._processor.get_piece_size())
 
-    def encode(self, texts: Sequence[str], *, sampling: float = 0.0) -> list[list[int]]:
+    def encode(self, texts: Sequence[str], *, sampling: float = 0.0, seed: str = "") -> list[list[int]]:
         """Cut texts into piece ids, EOS last; an empty text is EOS alone.
 
         Args:
             texts: sentences as people write them.
             sampling: 0 for the one best segmentation; above 0 the probability to skip a merge (BPE-dropout,
                 Provilkov et al. 2020) or the smoothing of unigram sampling (Kudo 2018).
+            seed: which segmentations are drawn.
         """
-        options: dict[str, Any] = {}
+        encoded: list[list[int]]
         if sampling > 0:
-            # One thread: several share the sentences out by chance, and with them the random numbers.
-            options = {"enable_sampling": True, "alpha": sampling, "nbest_size": -1, "num_threads": 1}
-        encoded: list[list[int]] = self._processor.encode(
-            [normalise(text) for text in texts], out_type=int, add_eos=True, **options
-        )
+            sampler, generator = self._sampler(), random.Random(seed)
+            encoded = [[*sampler.draw(normalise(text), sampling, generator), EOS] for text in texts]
+        else:
+            encoded = self._processor.encode([normalise(text) for text in texts], out_type=int, add_eos=True)
         return [self._turned(ids) for ids in encoded] if self.backwards else encoded
+
+    def _sampler(self) -> SegmentationSampler:
+        """What draws segmentations."""
+        every = range(len(self))
+        scores = [self._processor.get_score(index) for index in every]
+        return SegmentationSampler(self.pieces_of(every), scores, special=EOS + 1, unknown=UNK)
 
     @staticmethod
     def _turned(sentence: list[Item]) -> list[Item]:
@@ -106,8 +115,7 @@ class Tokenizer:
 
     def save(self, path: Path) -> None:
         """Write the model where ``load`` finds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(self.model)
+        write_whole(path, self.model)
 
     @classmethod
     def load(cls, path: Path, *, backwards: bool = False) -> "Tokenizer":

@@ -89,5 +89,5 @@ def resumed_run(folder: str) -> Run:
         elif key not in ("resume", "runs_dir"):
             raise InputError(f"{key} cannot change in a resumed run, only training.* and device can; train a new run")
     build(run.config.training)  # a mistake shows before it is kept
-    OmegaConf.save(run.config, run.folder / "config.yaml")
+    run.save_config()
     return run

@@ -77,7 +77,7 @@ def load_training_data(
     train, valid = split_pairs(corpus, say, linked=guided)
     languages = f"{corpus.source} to {corpus.target}"
     say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation pairs, {languages}")
-    if (run.folder / "tokenizer").is_dir():
+    if run.has_tokenizers():
         source, target = run.tokenizers()
     else:
         source, target = recipe.train_pair(train["source"], train["target"])
@@ -94,7 +94,7 @@ def load_training_data(
     def epoch(number: int) -> ParallelIds:
         if not recipe.sampling:
             return ids
-        return tokenise(train, source, target, sampling=recipe.sampling, seed=hash((seed, number)))
+        return tokenise(train, source, target, sampling=recipe.sampling, seed=f"{seed} {number}")
 
     return TrainingData(
         epoch=epoch,

@@ -1,7 +1,9 @@
 """The state that continues a run: where it stands, and everything the next update depends on."""
 
-import os
+import io
 import pickle
+import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,13 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.report.metrics import perplexity
+from s2s.storage import checksum, write_whole
 from s2s.training.average import MovingAverage
 
-__all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state"]
+__all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state", "saved_states"]
+
+KEPT_STATES = 2
+NAME = re.compile(r"\d+-[0-9a-f]{16}\.pt")
 
 
 @dataclass
@@ -36,10 +42,10 @@ class Tally:
 
     def measured(self, seconds: float) -> dict[str, float]:
         """Loss and perplexity per target token, and tokens per second up to this second of training."""
-        nll = float(self.nll)
+        nll, tokens = float(self.nll), max(self.tokens, 1)  # there may be none, where all updates were skipped
         return {
-            "loss": nll / self.tokens,
-            "perplexity": perplexity(nll, self.tokens).value,
+            "loss": nll / tokens,
+            "perplexity": perplexity(nll, tokens).value,
             "tokens_per_second": self.tokens / max(seconds - self.since, 1e-9),
         }
 
@@ -55,6 +61,7 @@ class TrainingState:
         seconds: time spent, validation included.
         scores: one per validation, higher being better; patience and plateaus follow from them.
         validated: updates at the last validation.
+        skipped: updates that were not made, as their numbers were not finite; skipped_in_a_row: of these the latest.
         tally: of the updates since the last record of training.
     """
 
@@ -64,6 +71,8 @@ class TrainingState:
     seconds: float = 0.0
     scores: list[float] = field(default_factory=list)
     validated: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
     tally: Tally = field(default_factory=Tally)
 
     def advance(self, updates_per_epoch: int) -> None:
@@ -74,14 +83,23 @@ class TrainingState:
             self.epoch, self.position = self.epoch + 1, 0
 
 
+def saved_states(folder: Path) -> list[Path]:
+    """The states that a run has, the newest first."""
+    return sorted((path for path in folder.glob("*.pt") if NAME.fullmatch(path.name)), key=_number, reverse=True)
+
+
 def save_training_state(
-    path: Path,
+    folder: Path,
     state: TrainingState,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: MovingAverage | None = None,
 ) -> None:
-    """Write the state with weights, their average, optimizer and random generators, whole or not at all."""
+    """Write the state with weights, their average, optimizer and random generators, whole or not at all.
+
+    The file is ``<number>-<checksum>.pt``; the one before it stays until there is another, so one whole state is always
+    there.
+    """
     saved: dict[str, Any] = {
         "state": asdict(state),
         "model": model.state_dict(),
@@ -90,23 +108,60 @@ def save_training_state(
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
-    partial = path.with_suffix(".partial")
-    torch.save(saved, partial)
-    os.replace(partial, path)
+    buffer = io.BytesIO()
+    torch.save(saved, buffer)
+    content = buffer.getvalue()
+    before = saved_states(folder)
+    number = _number(before[0]) + 1 if before else 1
+    write_whole(folder / f"{number}-{checksum(content)}.pt", content)
+    for old in before[KEPT_STATES - 1 :]:
+        old.unlink()
 
 
 def load_training_state(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, average: MovingAverage | None = None
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: MovingAverage | None = None,
+    *,
+    say: Callable[[str], None],
 ) -> TrainingState:
     """Put everything back as it was saved, so that the next update is the one that would have followed.
 
+    Where the newest state is damaged, the one before it is taken, and training makes the updates between once more.
+
+    Args:
+        folder: of the states.
+        model, optimizer, average: what is put back, in place.
+        say: takes a line for each damaged state.
+
     Raises:
-        InputError: there is no state, or it is not this model's.
+        InputError: no state is whole, or it is not this model's.
     """
-    if not path.is_file():
-        raise InputError(f"{path} is missing: the run was never saved, or is finished and packed; train a new one")
+    states = saved_states(folder)
+    for place, path in enumerate(states):
+        content = path.read_bytes()
+        if checksum(content) != path.stem.partition("-")[2]:
+            say(f"{path} is damaged: what it holds has the checksum {checksum(content)}; going on from the one before")
+            continue
+        state = _restored(path, content, model, optimizer, average)
+        for damaged in states[:place]:
+            damaged.unlink()  # else it would count as one of the two that are kept
+        return state
+    found = f"{len(states)} there, all damaged" if states else "none there"
+    raise InputError(f"{folder} has no whole state to go on from ({found}); copy the run again or train a new one")
+
+
+def _restored(
+    path: Path,
+    content: bytes,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: MovingAverage | None,
+) -> TrainingState:
+    """Put back what one file holds."""
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         if average:  # a run that is averaged from here on begins with the weights it has
@@ -118,3 +173,8 @@ def load_training_state(
     except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} does not continue this run ({reason}); copy it again or train a new run") from error
+
+
+def _number(path: Path) -> int:
+    """The number of a saved state."""
+    return int(path.stem.partition("-")[0])

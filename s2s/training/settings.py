@@ -8,7 +8,8 @@ from s2s.errors import InputError
 __all__ = ["TrainingSettings"]
 
 LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
-POSITIVE = (*LIMITS, "batch_tokens", "batch_sentences", "accumulation", "longest", "clip_norm", "keep_attention")
+SIZES = ("batch_tokens", "batch_sentences", "accumulation", "longest")
+POSITIVE = (*LIMITS, *SIZES, "clip_norm", "keep_attention", "save_minutes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class TrainingSettings:
     tensorboard: bool
     keep_attention: int | None
     keep_checkpoints: int
+    save_minutes: float | None
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.minutes is None:

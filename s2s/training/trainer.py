@@ -1,5 +1,6 @@
 """The training loop: updates, validation, the best checkpoint, and a state to resume from."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, padding_share, plan_batches
 from s2s.training.average import MovingAverage
 from s2s.training.data import TrainingData
+from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
 from s2s.training.progress import ProgressDisplay, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
@@ -107,13 +109,14 @@ class Trainer:
         self.translator = self._new_translator()
         self.state = TrainingState()
         self._updates_per_epoch = 0
-        self._started = 0.0
+        self._started = self._saved = 0.0
         self._interrupted = False
 
     def resume(self) -> None:
         """Go back to where the run was saved."""
-        self.state = load_training_state(self.run.training_state, self.translator.model, self.optimizer, self.average)
-        self.run.forget_after(self.state.updates)
+        model, optimizer, average = self.translator.model, self.optimizer, self.average
+        self.state = load_training_state(self.run.training_state, model, optimizer, average, say=self.say)
+        self.run.forget_after(self.state.updates, self.state.validated)
 
     def begin(self) -> None:
         """Begin with weights that were trained before, and validate them, so that what is kept is no worse."""
@@ -121,7 +124,8 @@ class Trainer:
 
     def train(self) -> bool:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
-        self._started = time.perf_counter() - self.state.seconds
+        self._saved = time.perf_counter()
+        self._started = self._saved - self.state.seconds
         display = ProgressDisplay(since=self.state.seconds)
         recording = recorder(self.run, tensorboard=self.settings.tensorboard)
         with display, self._interruptible(), recording as record:
@@ -134,6 +138,7 @@ class Trainer:
                     self._count(nll, tokens, record)
                     display.update(self.state, share=self._share(), nll=nll, tokens=tokens)
                     self._validate_if_due(display, record)
+                    self._save_if_due()
                     if self._ended():
                         break
                 else:
@@ -171,8 +176,22 @@ class Trainer:
             line.update(seconds=round(state.seconds, 1), **state.tally.measured(state.seconds))
             line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
             truth = float(self.scheduled_sampling.truth(state.updates - 1))  # of the update just made
-            record(line if truth == 1 else {**line, "truth": truth})
+            record(
+                line | ({"truth": truth} if truth < 1 else {}) | ({"skipped": state.skipped} if state.skipped else {})
+            )
             state.tally = Tally(since=state.seconds)
+        if state.skipped_in_a_row >= MOST_SKIPPED:
+            raise self._diagnosis()
+
+    def _diagnosis(self) -> InputError:
+        """Why training cannot go on."""
+        return diagnosis(
+            self.translator.model,
+            skipped=self.state.skipped_in_a_row,
+            updates=self.state.updates,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            clip_norm=self.settings.clip_norm,
+        )
 
     def _share(self) -> float:
         """Share of training done, by the limit that is nearest."""
@@ -197,8 +216,15 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
             group["lr"] = rate * factor
 
+    def _save_if_due(self) -> None:
+        """Save where the last state is older than it may get."""
+        minutes = self.settings.save_minutes
+        if minutes is not None and time.perf_counter() - self._saved > 60 * minutes:
+            self._save()
+
     def _save(self) -> None:
         save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
+        self._saved = time.perf_counter()
 
     def _plan(self, ids: ParallelIds) -> list[list[np.ndarray]]:
         """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone."""
@@ -214,24 +240,51 @@ class Trainer:
         return [batches[i : i + settings.accumulation] for i in range(0, len(batches), settings.accumulation)]
 
     def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, int]:
-        """Make one update; return the negative log-likelihood in sum and the number of target tokens."""
+        """Make one update, or skip it where its numbers are not finite.
+
+        Returns:
+            the negative log-likelihood in sum and the number of target tokens; of a skipped update both are 0.
+        """
         self.model.train()
-        truth = self.scheduled_sampling.truth(self.state.updates)
         tokens = int(sum(ids.target.lengths[batch].sum() for batch in group))
-        nll = torch.zeros((), device=self.accelerator.device)
-        for rows in group:
-            batch = ids.batch(rows.tolist()).to(self.accelerator.device)
-            with self.accelerator.autocast():
-                loss, batch_nll = self.objective(self.model, batch, truth=truth)
-            self.accelerator.backward(loss / tokens)
-            nll += batch_nll
-        if self.settings.clip_norm:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        self.optimizer.step()
+        nll = self._gradients(ids, group, tokens)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm or math.inf)
+        made = is_finite(nll, norm)
+        if made:
+            self.optimizer.step()
+            if self.average:
+                self.average.update(self.state.updates + 1)
         self.optimizer.zero_grad()
-        if self.average:
-            self.average.update(self.state.updates + 1)
-        return nll, tokens
+        self.state.skipped_in_a_row = 0 if made else self.state.skipped_in_a_row + 1
+        if made:
+            return nll, tokens
+        self.state.skipped += 1
+        self.say(f"update {self.state.updates + 1:,}: loss or gradients are not finite; it is skipped")
+        return torch.zeros_like(nll), 0
+
+    def _gradients(self, ids: ParallelIds, group: list[np.ndarray], tokens: int) -> torch.Tensor:
+        """Take the gradients of an update, in smaller batches where memory does not hold these.
+
+        Returns:
+            the negative log-likelihood in sum.
+        """
+        truth = self.scheduled_sampling.truth(self.state.updates)
+        while True:
+            nll = torch.zeros((), device=self.accelerator.device)
+            try:
+                for rows in group:
+                    batch = ids.batch(rows.tolist()).to(self.accelerator.device)
+                    with self.accelerator.autocast():
+                        loss, batch_nll = self.objective(self.model, batch, truth=truth)
+                    self.accelerator.backward(loss / tokens)
+                    nll += batch_nll
+                return nll
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                group, line = halved(ids, group)
+            self.say(line)
+            self.optimizer.zero_grad()
 
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""
@@ -239,14 +292,17 @@ class Trainer:
         # Translators lay weights out for their products, and a fused optimizer changes weights unnoticed.
         self.translator = self._new_translator()
         display.note("validation")
-        scores = validate(
-            self.translator,
-            data.valid_sources,
-            data.valid_targets,
-            language=data.language,
-            batch_tokens=settings.batch_tokens,
-            criterion=settings.criterion,
-        )
+        try:
+            scores = validate(
+                self.translator,
+                data.valid_sources,
+                data.valid_targets,
+                language=data.language,
+                batch_tokens=settings.batch_tokens,
+                criterion=settings.criterion,
+            )
+        except FloatingPointError:
+            raise self._diagnosis() from None
         if settings.keep_attention:
             self._keep_attention(settings.keep_attention - 1)
         record = as_record(scores)

@@ -1,5 +1,6 @@
 """What a model is worth on the validation pairs, as it is kept in a run's metrics."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ def validate(
 
     Returns:
         ``perplexity`` per target token, without smoothing, and where it translated what ``of_text`` gives.
+
+    Raises:
+        FloatingPointError: the model's numbers are no longer finite.
     """
     sides = ((translator.source, sources), (translator.target, references))
     ids = ParallelIds(*(SentenceIds.of(tokenizer.encode(texts)) for tokenizer, texts in sides))
@@ -47,6 +51,8 @@ def validate(
             features, _ = teacher_forced(model, batch)
             assert batch.target is not None
             nll += float(cross_entropy(model.readout, features, batch.target)[1])
+    if not math.isfinite(nll):
+        raise FloatingPointError("the references have no finite log-probability")
     scores = {"perplexity": perplexity(nll, int(ids.target.lengths.sum()))}
     if criterion != "loss":
         hypotheses = [translation.text for translation in translator(sources)]

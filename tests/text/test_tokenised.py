@@ -96,10 +96,9 @@ def test_sampled_ids_follow_the_seed_and_are_not_cached(load, tokenizers, encode
         assert len(encoded) == 42
         return ids
 
-    assert sample(1) == sample(1)
-    assert sample(1) != sample(2)
-    assert sample(-1) == sample(2**32 - 1)
-    for side, texts, sampled in zip(tokenizers, (SOURCES, TARGETS), sample(3), strict=True):
+    assert sample("1") == sample("1")
+    assert sample("1") != sample("2")
+    for side, texts, sampled in zip(tokenizers, (SOURCES, TARGETS), sample("3"), strict=True):
         assert [side.decode(ids) for ids in sampled] == texts
     assert as_lists(tokenise(dataset, *tokenizers)) == [
         side.encode(texts) for side, texts in zip(tokenizers, (SOURCES, TARGETS), strict=True)

@@ -1,16 +1,19 @@
 """A run that was stopped and continued is the run that was never stopped."""
 
-import functools
+import io
+import itertools
 import signal
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import torch
 
 from s2s.errors import InputError
 from s2s.run import Run
+from s2s.storage import checksum
 from s2s.train import prepare
 from s2s.training import trainer as trainer_module
+from s2s.training.resume import saved_states
 from s2s.training.schedule import Linear, Schedule
 
 TIMES = {"seconds", "tokens_per_second"}
@@ -32,20 +35,12 @@ class PressesCtrlC(Schedule):
         raise AssertionError("factor is overridden")
 
 
-def interrupted(run, at, epoch=None):
+def interrupted(run, at):
     """Train to a Ctrl-C."""
-    trainer = prepared(run, epoch)
+    trainer, _ = prepare(run)
     trainer.schedule = PressesCtrlC(at=at, inner=trainer.schedule)
     assert not trainer.train()
     assert trainer.state.updates == at
-    return trainer
-
-
-def prepared(run, epoch=None):
-    """The run's trainer, with another source of epochs where one is given."""
-    trainer, _ = prepare(run)
-    if epoch is not None:
-        trainer.data = replace(trainer.data, epoch=epoch)
     return trainer
 
 
@@ -65,7 +60,8 @@ CASES = {
     "with a moving average of the weights": (["training.moving_average=0.9"], 3),
     "with accumulated batches": (["training.accumulation=2"], 5),
     "with a plateau and momentum": (["scheduler=plateau", "optimizer=sgd", "optimizer.momentum=0.9"], 7),
-    "with sampled segmentations": (["tokenizer=bpe", "tokenizer.vocabulary_size=40", "tokenizer.sampling=0.3"], 3),
+    "with BPE-dropout": (["tokenizer=bpe", "tokenizer.vocabulary_size=40", "tokenizer.sampling=0.3"], 3),
+    "with unigram sampling": (["tokenizer=unigram", "tokenizer.vocabulary_size=40", "tokenizer.sampling=0.3"], 7),
     "with scheduled sampling": (["scheduled_sampling=inverse_sigmoid", "scheduled_sampling.k=2"], 5),
     "with a coverage loss": (["training.coverage_loss=1"], 3),
     "with minimum risk": (["minimum_risk=bleu", "minimum_risk.samples=2", "minimum_risk.weight=0.5"], 4),
@@ -79,16 +75,13 @@ def test_stopping_and_going_on_changes_nothing(create_run, same, monkeypatch, ov
     monkeypatch.setattr(trainer_module, "UPDATES_PER_RECORD", 4)
     overrides = ["training.steps=8", "training.validate_every=3", *overrides]
     straight = create_run(*overrides)
-    whole = prepared(straight)
-    # SentencePiece promises no segmentation twice: both runs read the same draws, epoch by epoch
-    epoch = functools.cache(whole.data.epoch)
-    whole.data = replace(whole.data, epoch=epoch)
+    whole, _ = prepare(straight)
     assert whole.train()
 
     stopped = create_run(*overrides)
-    interrupted(stopped, at, epoch)
+    interrupted(stopped, at)
     torch.manual_seed(99)
-    continued = prepared(stopped, epoch)
+    continued, _ = prepare(stopped)
     assert continued.state.updates == at
     assert continued.train()
 
@@ -161,28 +154,56 @@ def test_checkpoints_after_the_resumed_point_are_removed(create_run):
     assert sorted(run.kept_checkpoints()) == [2]
 
 
-def damaged_run(create_run, damage):
-    run = create_run("training.steps=1")
-    prepare(run)[0].train()
-    run.training_state.write_bytes(damage(run.training_state.read_bytes()))
+def finished(create_run, *overrides):
+    """A run that has reached its end."""
+    run = create_run("training.steps=4", "training.validate_every=1", *overrides)
+    assert prepare(run)[0].train()
     return run
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[: len(content) // 2],
-        lambda content: content[:10],
-        lambda content: b"",
-        lambda content: b"no state at all\n",
-    ],
-    ids=["half", "a few bytes", "empty", "text"],
-)
-def test_a_damaged_state_is_refused(create_run, damage):
-    with pytest.raises(
-        InputError, match=r"training\.pt does not continue this run .*; copy it again or train a new run"
-    ):
-        prepare(damaged_run(create_run, damage))
+DAMAGES = {
+    "half": lambda content: content[: len(content) // 2],
+    "a few bytes": lambda content: content[:10],
+    "empty": lambda content: b"",
+    "text": lambda content: b"no state at all\n",
+    "one bit": lambda content: content[:5000] + bytes([content[5000] ^ 1]) + content[5001:],
+}
+damaged = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+
+
+@damaged
+def test_from_a_damaged_state_one_falls_back_to_the_one_before_and_ends_the_same(create_run, same, capsys, damage):
+    straight, run = finished(create_run), finished(create_run)
+    newest, before = saved_states(run.training_state)
+    newest.write_bytes(damage(newest.read_bytes()))
+    trainer, _ = prepare(run)
+    assert trainer.state.updates == 3
+    said = capsys.readouterr().err
+    assert f"{newest} is damaged: what it holds has the checksum " in said
+    assert saved_states(run.training_state) == [before]
+    assert trainer.train()
+    assert same(prepare(straight)[0].model.state_dict(), trainer.model.state_dict())
+    assert records(straight) == records(run)
+
+
+@damaged
+def test_where_every_state_is_damaged_that_is_said(create_run, damage):
+    run = finished(create_run)
+    for path in saved_states(run.training_state):
+        path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"training has no whole state .*\(2 there, all damaged\); copy the run again"):
+        prepare(run)
+
+
+def test_of_the_states_the_two_newest_are_kept(create_run):
+    assert [path.name.partition("-")[0] for path in saved_states(finished(create_run).training_state)] == ["4", "3"]
+
+
+def write_state(run, content):
+    """Put a state of somebody else's making in place of the newest, under a name that fits it."""
+    newest, *_ = saved_states(run.training_state)
+    newest.unlink()
+    (run.training_state / f"9-{checksum(content)}.pt").write_bytes(content)
 
 
 def test_a_state_that_would_run_code_is_refused(create_run, tmp_path):
@@ -190,26 +211,34 @@ def test_a_state_that_would_run_code_is_refused(create_run, tmp_path):
         def __reduce__(self):
             return (open, (str(tmp_path / "proof"), "w"))
 
-    run = damaged_run(create_run, lambda content: content)
-    torch.save({"state": Payload()}, run.training_state)
+    run, buffer = finished(create_run), io.BytesIO()
+    torch.save({"state": Payload()}, buffer)
+    write_state(run, buffer.getvalue())
     with pytest.raises(InputError, match="does not continue this run"):
         prepare(run)
     assert not (tmp_path / "proof").exists()
 
 
 def test_the_state_of_another_model_is_refused(create_run):
-    small, large = (create_run("training.steps=1", f"sizes.hidden={size}") for size in (8, 24))
-    for run in (small, large):
-        prepare(run)[0].train()
-    small.training_state.write_bytes(large.training_state.read_bytes())
-    with pytest.raises(InputError, match=r"does not continue this run .*size mismatch"):
+    small, large = (finished(create_run, f"sizes.hidden={size}") for size in (8, 24))
+    write_state(small, saved_states(large.training_state)[0].read_bytes())
+    with pytest.raises(InputError, match=r"does not continue this run .*size mismatch.*; copy it again or train a new"):
         prepare(Run(small.folder))
 
 
 def test_going_on_from_nothing_is_refused(create_run):
     trainer, _ = prepare(create_run())
-    with pytest.raises(InputError, match=r"training\.pt is missing.*train a new one"):
+    with pytest.raises(InputError, match=r"training has no whole state .*\(none there\).*train a new one"):
         trainer.resume()
+
+
+def test_a_state_is_kept_between_validations_too(create_run, monkeypatch):
+    run = create_run("training.steps=4", "training.validate_every=4", "training.save_minutes=0.01")
+    trainer, _ = prepare(run)
+    monkeypatch.setattr(trainer_module.time, "perf_counter", itertools.count(0.0, 0.4).__next__)
+    assert trainer.train()
+    numbers = [int(path.name.partition("-")[0]) for path in saved_states(run.training_state)]
+    assert numbers[0] > 1
 
 
 def test_the_schedule_used_here_is_the_run_s_own(create_run):
