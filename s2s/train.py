@@ -28,7 +28,13 @@ def train(config: DictConfig) -> None:
         if not config.resume:
             shutil.rmtree(run.folder)
         raise
-    if not trainer.train():
+    try:
+        ended = trainer.train()
+    except InputError:
+        if saved_states(run.training_state):
+            say(f"what was saved before is whole; to go on from there: python -m s2s.train resume={run.folder}")
+        raise
+    if not ended:
         say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
         raise SystemExit(130)
     run.save_shortlist(Shortlist.count(trainer.data.epoch(0), len(trainer.data.source)))

@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 from omegaconf import OmegaConf
+from safetensors.torch import load_file, save_file
 
 from s2s.config import compose
 from s2s.errors import InputError
@@ -37,6 +38,40 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"x cannot be made .*give another runs_dir="):
         Run.create(tmp_path / "file", "x", CONFIG, exact=True)
+
+
+def test_a_folder_comes_with_its_configuration_or_not_at_all(tmp_path, monkeypatch):
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_):
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(KilledError):
+            Run.create(tmp_path, "x", CONFIG, exact=True)
+    assert not (tmp_path / "x").exists()
+    assert Run.create(tmp_path, "x", CONFIG, exact=True).folder == tmp_path / "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_weights_that_changed_on_the_disk_are_refused(copy):
+    content = bytearray(copy.weights.read_bytes())
+    content[-3] ^= 1
+    copy.weights.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=r"is damaged: its weights have the checksum \w{16}, and had \w{16} when they"):
+        copy.load_model()
+
+
+def test_weights_without_a_checksum_are_taken_as_they_are(copy):
+    save_file(load_file(copy.weights), copy.weights)
+    copy.load_model()
+
+
+def test_a_record_that_was_never_written_whole_is_left_out(copy):
+    copy.metrics.write_text('{"updates": 1}\n{"updates": 2', encoding="utf-8")
+    assert list(copy.records()) == [{"updates": 1}]
 
 
 def test_the_newest_finished_run_is_found(tmp_path):

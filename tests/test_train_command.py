@@ -1,7 +1,10 @@
 """python -m s2s.train, as a person runs it: what it prints, what it leaves behind, how it stops and goes on."""
 
+import errno
 import hashlib
+import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -195,6 +198,25 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(small_options, environment,
     assert "test BLEU = " in result.stdout
     made = [json.loads(line)["updates"] for line in (tmp_path / "runs/x/metrics.jsonl").read_text().splitlines()]
     assert [number for number in made if number >= updates] == [updates, updates + 1, updates + 2]
+
+
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(in_process, options, tmp_path, monkeypatch):
+    real, calls = os.fsync, itertools.count()
+
+    def full(descriptor):
+        if next(calls) > 12:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, said = in_process("train", *options, "name=x", "training.steps=9", "training.validate_every=1")
+    assert code == 2
+    hint, error = said.splitlines()[-2:]
+    assert hint == "what was saved before is whole; to go on from there: python -m s2s.train resume=runs/x"
+    assert error.startswith("error: runs/x/")
+    assert "cannot be written (No space left on device); make room for it" in error
+    monkeypatch.setattr(os, "fsync", real)
+    assert in_process("train", "resume=runs/x")[0] == 0
 
 
 def test_a_resumed_run_takes_its_own_options_and_a_later_end(in_process, options, tmp_path):

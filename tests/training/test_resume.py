@@ -1,7 +1,9 @@
 """A run that was stopped and continued is the run that was never stopped."""
 
+import errno
 import io
 import itertools
+import os
 import signal
 from dataclasses import dataclass
 
@@ -230,6 +232,28 @@ def test_going_on_from_nothing_is_refused(create_run):
     trainer, _ = prepare(create_run())
     with pytest.raises(InputError, match=r"training has no whole state .*\(none there\).*train a new one"):
         trainer.resume()
+
+
+@pytest.mark.parametrize("after", range(4))
+def test_a_full_disk_ends_in_one_line_and_training_goes_on_when_there_is_room(create_run, same, monkeypatch, after):
+    options = ["training.steps=4", "training.validate_every=1"]
+    straight, run = create_run(*options), create_run(*options)
+    assert prepare(straight)[0].train()
+    trainer, real, calls = prepare(run)[0], os.fsync, itertools.count()
+
+    def full(descriptor):
+        if next(calls) >= 4 * after:  # weights and state of each validation, and each time the folder
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
+            trainer.train()
+    assert len(saved_states(run.training_state)) == min(after, 2)
+    assert prepare(run)[0].train()
+    assert straight.weights.read_bytes() == run.weights.read_bytes()
+    assert records(straight) == records(run)
 
 
 def test_a_state_is_kept_between_validations_too(create_run, monkeypatch):
