@@ -235,7 +235,7 @@ def _checksum(weights: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in weights.items():
         digest.update(name.encode("utf-8"))
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
 
 
