@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from safetensors import SafetensorError
 from safetensors.torch import load_model, save_file
-from yaml import YAMLError  # type: ignore[import-untyped]
 
-from s2s.config import build
+from s2s.building import build
 from s2s.errors import InputError
 from s2s.model.seq2seq import Seq2Seq
+from s2s.run_files import check_folder, read_object, read_records
+from s2s.run_format import read_config, with_format
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
+from s2s.weights import check_memory, check_weights
 
 __all__ = ["Run", "common_tokenizers", "pick_device"]
 
@@ -44,17 +45,11 @@ class Run:
         self.attention = self.folder / "attention.jsonl"
         self.training_state = self.folder / "training.pt"
         self.result = self.folder / "result.json"
+        check_folder(self.folder)
         path = self.folder / "config.yaml"
         if not path.is_file():
             raise InputError(f"{self.folder} is no run: it has no config.yaml; train one with `python -m s2s.train`")
-        try:
-            loaded = OmegaConf.load(path)
-        except (YAMLError, UnicodeDecodeError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path} cannot be read ({reason}); expected YAML, copy the run folder again") from error
-        if not isinstance(loaded, DictConfig) or not {"data", "model", "search"} <= set(loaded):
-            raise InputError(f"{path} is no run's configuration: expected data, model and search; copy the run again")
-        self.config = loaded
+        self.config = read_config(path)
 
     @classmethod
     def create(cls, runs_dir: str | Path, name: str, config: DictConfig, *, exact: bool) -> "Run":
@@ -76,7 +71,7 @@ class Run:
             folder.mkdir(parents=True)
         except OSError as error:
             raise InputError(f"{folder} cannot be made ({error.strerror}); give another runs_dir=") from error
-        OmegaConf.save(config, folder / "config.yaml")
+        OmegaConf.save(with_format(config), folder / "config.yaml")
         return cls(folder)
 
     @classmethod
@@ -108,16 +103,29 @@ class Run:
         backwards = bool(OmegaConf.select(self.config, "tokenizer.backwards", default=False))
         return Tokenizer.load(folder / "source.model"), Tokenizer.load(folder / "target.model", backwards=backwards)
 
-    def build_model(self) -> Seq2Seq:
-        """Make the run's model with fresh weights."""
+    def build_model(self, weights: Path | None = None) -> Seq2Seq:
+        """Make the run's model with fresh weights.
+
+        Args:
+            weights: a file that they are to be loaded from, which is looked at before they are made.
+
+        Raises:
+            InputError: the model would be larger than the machine's memory, or another than that of the file.
+        """
         source, target = self.tokenizers()
-        model = build(self.config.model, source_vocabulary=len(source), target_vocabulary=len(target))
-        if not isinstance(model, Seq2Seq):
-            raise InputError(f"{self.folder}/config.yaml: model is a {type(model).__name__}, expected build_seq2seq")
-        if model.encoder.embedding is model.embedding and source.model != target.model:
+        sizes = {"source_vocabulary": len(source), "target_vocabulary": len(target)}
+        with torch.device("meta"):
+            outline = build(self.config.model, "model", **sizes)
+        if not isinstance(outline, Seq2Seq):
+            raise InputError(f"{self.folder}/config.yaml: model is a {type(outline).__name__}, expected build_seq2seq")
+        if outline.encoder.embedding is outline.embedding and source.model != target.model:
             raise InputError(
                 "model.share_embeddings=true needs one tokenizer for both languages; set tokenizer.joint=true"
             )
+        if weights is not None:
+            check_weights(weights, outline)
+        check_memory(outline)
+        model: Seq2Seq = build(self.config.model, "model", **sizes)
         return model
 
     def save_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
@@ -134,17 +142,18 @@ class Run:
     def load_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
         """Give a model of this run the best weights, or those of another file."""
         path = path or self.weights
+        check_weights(self._whole(path), model)
+        load_model(model, str(path))
+
+    def _whole(self, path: Path) -> Path:
+        """A file of weights that is there."""
         if not path.is_file():
             raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
-        try:
-            load_model(model, str(path))
-        except (SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path} does not hold this run's weights ({reason}); copy it again") from error
+        return path
 
     def load_model(self, device: torch.device | None = None) -> Seq2Seq:
         """Read the model with its best weights, ready to translate."""
-        model = self.build_model()
+        model = self.build_model(self._whole(self.weights))
         self.load_weights(model)
         return model.to(device or torch.device("cpu")).eval()
 
@@ -166,9 +175,10 @@ class Run:
     def shortlist(self) -> Shortlist:
         """Read which words a source piece may bring; raise an InputError where training was not finished."""
         path = self.folder / "shortlist.npz"
-        if not path.exists():
+        if not path.is_file():
             raise InputError(f"{self.folder} has no shortlist.npz; it is made when training ends; leave shortlist= out")
-        return Shortlist.load(path)
+        source, target = self.tokenizers()
+        return Shortlist.load(path, source_vocabulary=len(source), target_vocabulary=len(target))
 
     def log(self, record: dict[str, Any], path: Path | None = None) -> None:
         """Add one line to the metrics, or to another file of records."""
@@ -177,14 +187,7 @@ class Run:
 
     def records(self, path: Path | None = None) -> Iterator[dict[str, Any]]:
         """Read the metrics back, or another file of records."""
-        path = path or self.metrics
-        if path.is_file():
-            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
-                try:
-                    if line:
-                        yield json.loads(line)
-                except ValueError:
-                    raise InputError(f"{path}, line {number} is no JSON: {line[:40]!r}; remove it") from None
+        return read_records(path or self.metrics)
 
     def forget_after(self, updates: int) -> None:
         """Take out the records and checkpoints that are younger than this number of updates."""
@@ -197,6 +200,10 @@ class Run:
                 path.write_text("", encoding="utf-8")
             for record in kept:
                 self.log(record, path)
+
+    def read_result(self) -> dict[str, Any]:
+        """Read the test scores back."""
+        return read_object(self.result)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write the test scores and mark the run as finished."""

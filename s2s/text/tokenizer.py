@@ -11,6 +11,7 @@ import regex
 import sentencepiece
 
 from s2s.errors import InputError
+from s2s.text.piece_model import MOST_BYTES, check_bytes, check_pieces
 
 __all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalise"]
 
@@ -47,8 +48,10 @@ class Tokenizer:
         self.backwards = backwards
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
+            check_bytes(model)
             self._processor.LoadFromSerializedProto(model)
-        except (RuntimeError, OSError) as error:
+            check_pieces(self._processor)
+        except (RuntimeError, OSError, ValueError) as error:
             raise InputError(
                 f"not a SentencePiece model ({len(model)} bytes): the file is damaged; copy it again"
             ) from error
@@ -114,6 +117,8 @@ class Tokenizer:
         """Read a model written by ``save``."""
         if not path.is_file():
             raise InputError(f"no tokenizer at {path}: expected a SentencePiece model; is the run folder complete?")
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path} has more than {MOST_BYTES:,} bytes, as no tokenizer has; copy the run again")
         return cls(path.read_bytes(), backwards=backwards)
 
 
