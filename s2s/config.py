@@ -236,13 +236,18 @@ def _people_see_one_line() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        say(f"error: {error}")
+        say(f"error: {_printable(str(error))}")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
         raise SystemExit(0) from None
+
+
+def _printable(text: str) -> str:
+    """One line in which nothing moves the cursor or changes colours, whatever file it quotes."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def help_text(name: str) -> str:

@@ -4,6 +4,7 @@ A release that changes what a run holds raises ``FORMAT`` by one and adds the st
 older release wrote is then read as if it had been written anew, and tests/fixtures keeps one of each.
 """
 
+import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def read_config(path: Path) -> DictConfig:
     try:
         text = read_bounded(path, MOST_BYTES).decode("utf-8")
         _check_events(text, path)
-        loaded = OmegaConf.to_container(OmegaConf.create(text))
+        loaded = OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))
     except InputError:
         raise
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError, RecursionError) as error:

@@ -89,6 +89,7 @@ def resumed_run(folder: str) -> Run:
             OmegaConf.update(run.config, key, value)
         elif key not in ("resume", "runs_dir"):
             raise InputError(f"{key} cannot change in a resumed run, only training.* and device can; train a new run")
+    OmegaConf.resolve(run.config)
     build(run.config.training, "training")  # a mistake shows before it is kept
     OmegaConf.save(run.config, run.folder / "config.yaml")
     return run
