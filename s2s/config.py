@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -247,7 +248,7 @@ def _people_see_one_line() -> Iterator[None]:
 
 def _printable(text: str) -> str:
     """One line in which nothing moves the cursor or changes colours, whatever file it quotes."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return "".join(ascii(letter)[1:-1] if category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text)
 
 
 def help_text(name: str) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any
+from unicodedata import category
 
 from s2s.errors import InputError
 
-__all__ = ["check_folder", "read_bounded", "read_object", "read_records"]
+__all__ = ["check_folder", "is_clean", "read_bounded", "read_object", "read_records"]
 
 MOST_FILES = 10_000
 MOST_BYTES = 1 << 26  # of a file of records
@@ -74,7 +75,12 @@ def _is_plain(item: tuple[str, Any]) -> bool:
     """Whether a value of a result is what stands under this name: a text for what says how, else a number."""
     name, value = item
     texts = ("name", "signature", "split", "references_sha256")
-    return value is None or (isinstance(value, str) if name in texts else _is_number(value, float))
+    return value is None or (is_clean(value) if name in texts else _is_number(value, float))
+
+
+def is_clean(value: Any) -> bool:
+    """Whether a value is a text that does nothing to a terminal that shows it."""
+    return isinstance(value, str) and not any(category(letter) == "Cc" for letter in value)
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from s2s.errors import InputError
-from s2s.run_files import read_bounded
+from s2s.run_files import is_clean, read_bounded
 
 __all__ = ["FORMAT", "read_config", "with_format"]
 
@@ -25,6 +25,8 @@ MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 MOST_BYTES, DEEPEST, LONGEST = 1 << 17, 16, 4096
 PARTS = ("data", "model", "search")
 OTHER_PARTS = ("tokenizer", "training", "optimizer", "scheduler", "scheduled_sampling")
+OTHER_KINDS = {"seed": (int,), "device": (str, type(None)), "init": (str, type(None))}
+KINDS = {int: "a whole number", str: "a name"}
 
 
 def with_format(config: DictConfig) -> DictConfig:
@@ -54,6 +56,9 @@ def read_config(path: Path) -> DictConfig:
     for name in (*PARTS, *(name for name in OTHER_PARTS if name in loaded)):
         if not isinstance(loaded[name], dict):
             raise InputError(f"{path}: {name} is {loaded[name]!r:.40}, expected options; copy the run again")
+    for name, kinds in OTHER_KINDS.items():
+        if name in loaded and type(loaded[name]) not in kinds:
+            raise InputError(f"{path}: {name} is {loaded[name]!r:.40}, expected {KINDS[kinds[0]]}; copy the run again")
     return OmegaConf.create(_brought_up({str(key): value for key, value in loaded.items()}, path))
 
 
@@ -84,6 +89,7 @@ def _check_events(text: str, path: Path) -> None:
             (getattr(event, "tag", None), "a tag (!)"),
             (depth > DEEPEST, f"more than {DEEPEST} levels"),
             (len(value) > LONGEST, f"a value of more than {LONGEST:,} letters"),
+            (not is_clean(value), "a character that controls a terminal"),
             ("${" in value or value == "???", "a value that is not resolved (${ or ???)"),
         ):
             if found:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 SECRET = "S2S_TEST_SECRET"
 HUGE = 10**9
@@ -340,6 +341,10 @@ def documents() -> Iterator[Case]:
     for part in ("data", "model", "search", "tokenizer"):
         for value in (5, "text", [1], None):
             yield Case(f"{part}: {value!r}", set_option(part, value), rf"{part} is .*, expected options; copy the run")
+    for name, value in (("seed", "x"), ("seed", True), ("device", [1]), ("init", 5)):
+        yield Case(f"{name}: {value!r}", set_option(name, value), rf"{name} is .*, expected a \w+( number)?; copy the")
+    yield Case("a label that clears the screen", set_option("data/label", "\x1b[2J"), NOT_OF_A_RUN)
+    yield Case("a label of two lines", set_option("data/label", "a\nb"), NOT_OF_A_RUN)
 
 
 def formats() -> Iterator[Case]:
@@ -376,6 +381,16 @@ def changed_header(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path, P
 def first_with(**fields: Any) -> Callable[[dict[str, Any]], None]:
     """Change fields of the first weight of a header."""
     return lambda header: header[sorted(header)[0]].update(fields)
+
+
+def filled(value: float) -> Callable[[Path, Path], None]:
+    """Write the same number in place of every weight."""
+
+    def spoil(folder: Path, canary: Path) -> None:
+        path = folder / "model.safetensors"
+        save_file({name: torch.full_like(one, value) for name, one in load_file(path).items()}, path)
+
+    return spoil
 
 
 def without(header: dict[str, Any], name: str) -> dict[str, Any]:
@@ -426,6 +441,8 @@ def weights() -> Iterator[Case]:
     yield Case("weights: another name", changed_header(rename(bias, "\x1b[2J\n\x07")), WEIGHTS)
     yield Case("weights: a long name", changed_header(rename(bias, "x" * 100_000)), WEIGHTS)
     yield Case("weights: a terabyte of zeros", sparse(file), WEIGHTS)
+    for value in (np.nan, np.inf):
+        yield Case(f"weights: each of them {value}", filled(value), r"gave NaN as a log-probability")
 
     def as_large_as_it_says(folder: Path, canary: Path) -> None:
         wide = {"embedding_size": 24, "hidden_size": 2_000_000, "encoder_size": 2_000_000}
@@ -691,6 +708,7 @@ def records() -> Iterator[Case]:
         "a score whose value is text": b'{"BLEU": {"value": "5"}}',
         "a score whose value is a list": b'{"BLEU": {"value": [5]}}',
         "a signature that is a number": b'{"BLEU": {"value": 5, "signature": 5}}',
+        "a signature that clears the screen": b'{"BLEU": {"value": 5, "signature": "\\u001b[2J"}}',
         "a cost of 10^300": json.dumps({"model": {"parameters": 10**300}}).encode(),
         "half a letter": b"\xc3",
     }.items():
