@@ -6,7 +6,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from s2s.config import build, command, say
+from s2s.building import build
+from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.report.metrics import Score
 from s2s.run import Run
@@ -66,7 +67,7 @@ def choose(run: Run, values: Mapping[int, float], last: int | None, best: int | 
 
 def measure(run: Run, device: str | None) -> tuple[dict[str, Score], list[str]]:
     """Score a run's weights on its validation pairs; return the references, too."""
-    translator, corpus = Translator.load(run, device=device), build(run.config.data)
+    translator, corpus = Translator.load(run, device=device), build(run.config.data, "data")
     _, valid = split_pairs(corpus, say)
     sources, references = list(valid["source"]), list(valid["target"])
     settings = run.config.training

@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from s2s.config import build, choices_in_words, command, say
+from s2s.building import build
+from s2s.config import choices_in_words, command, say
 from s2s.errors import InputError
 from s2s.report.speed import Figures, json_text, machine, peak_megabytes, seconds_to_first_line, text_table
 from s2s.run import Run, pick_device
@@ -88,9 +89,8 @@ def run_and_sources(config: DictConfig) -> tuple[Run, list[str], dict[str, str]]
     """Open the run, read what it is to translate, and name both."""
     run = Run.find(config.run, config.runs_dir)
     say(f"run: {run.folder}")
-    lines = read_lines(config.input) if config.input else split_pairs(build(run.config.data), say)[1]["source"]
-    sources = [line for line in lines if line.strip()]
-    if not sources:
+    lines = read_lines(config.input) if config.input else split_pairs(build(run.config.data, "data"), say)[1]["source"]
+    if not (sources := [line for line in lines if line.strip()]):
         raise InputError(f"{config.input or run.config.data.label} has no sentence to translate; give another input=")
     return run, sources, {"data": config.input or run.config.data.label, "model": run.folder.resolve().name}
 

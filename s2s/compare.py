@@ -1,7 +1,6 @@
 """python -m s2s.compare: one table of finished runs, and a picture of how they learnt."""
 
 import hashlib
-import json
 import shutil
 import sys
 from collections import Counter
@@ -67,10 +66,7 @@ def read_run(run: Run, name: str) -> FinishedRun:
     """Read what a finished run's folder tells."""
     if not run.result.is_file():
         raise InputError(f"{run.folder} is not finished; go on with `python -m s2s.train resume={run.folder}`")
-    try:
-        result = json.loads(run.result.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{run.result} cannot be read ({error}); expected JSON, copy the run again") from error
+    result = run.read_result()
     records = list(run.records())
     tokenizer = run.folder / "tokenizer" / "target.model"
     config = OmegaConf.to_container(run.config)

@@ -1,8 +1,6 @@
-"""Where the configuration lies, how it is composed and checked, and which names in it may become objects."""
+"""Where the configuration lies, how it is composed and checked, and how a command runs with it."""
 
 import difflib
-import importlib
-import importlib.util
 import os
 import re
 import sys
@@ -10,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -25,7 +24,6 @@ from s2s.memory import keep_freed_memory
 
 __all__ = [
     "CONF",
-    "build",
     "choice_names",
     "choices_in_words",
     "command",
@@ -40,60 +38,10 @@ PACKAGE = Path(__file__).resolve().parent
 # A wheel carries conf/ and data/ inside the package; in a checkout they stand beside it.
 HOME = PACKAGE if (PACKAGE / "conf").is_dir() else PACKAGE.parent
 CONF = HOME / "conf"
-FUNCTIONS = ("s2s.model.seq2seq.build_seq2seq", "torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD")
 # What words without "=" are to a command that takes some.
 BARE_WORDS = {"compare": "runs"}
-TARGET = re.compile(r"(s2s\.(?:model|search|text|training)\.[a-z_0-9]+)\.([A-Z][A-Za-z0-9]*)")
 
 OmegaConf.register_new_resolver("sample_folder", lambda: str(HOME / "data" / "sample"), replace=True)
-
-
-def build(node: Any, *arguments: Any, **keywords: Any) -> Any:
-    """Make the object a configuration node names.
-
-    Only this project's public classes and torch's optimizers may be named, so that a configuration from a stranger
-    runs no code of its own.
-
-    Raises:
-        InputError: another name, or options that the named class does not take.
-    """
-    for target in _targets(node):
-        if target not in FUNCTIONS and not _is_own_class(target):
-            raise InputError(f"_target_: {target!r} may not be built; expected a class of s2s or one of {FUNCTIONS}")
-    try:
-        return hydra.utils.instantiate(node, *arguments, **keywords)
-    except hydra.errors.InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, InputError):
-            raise cause from None
-        if isinstance(cause, TypeError):
-            raise InputError(
-                f"{' '.join(str(error).split())}; see the files in conf/ for the options there are"
-            ) from None
-        raise
-
-
-def _is_own_class(target: str) -> bool:
-    """Whether a name is that of a public class, in the module that defines it."""
-    match = TARGET.fullmatch(target)
-    if match is None or importlib.util.find_spec(match[1]) is None:
-        return False
-    named = getattr(importlib.import_module(match[1]), match[2], None)
-    return isinstance(named, type) and named.__module__ == match[1]
-
-
-def _targets(node: Any) -> Iterator[str]:
-    """Find every ``_target_`` in a node, at any depth."""
-    if OmegaConf.is_config(node):
-        node = OmegaConf.to_container(node, resolve=True)
-    if isinstance(node, dict):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        for value in node.values():
-            yield from _targets(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _targets(value)
 
 
 def compose(name: str, overrides: list[str]) -> DictConfig:
@@ -289,13 +237,18 @@ def _people_see_one_line() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        say(f"error: {error}")
+        say(f"error: {_printable(str(error))}")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
         raise SystemExit(0) from None
+
+
+def _printable(text: str) -> str:
+    """One line in which nothing moves the cursor or changes colours, whatever file it quotes."""
+    return "".join(ascii(letter)[1:-1] if category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text)
 
 
 def help_text(name: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from s2s.config import build, say
+from s2s.building import build
+from s2s.config import say
 from s2s.errors import InputError
 from s2s.report.alignment import AlignmentScore, alignment_error_rate, check_gold, read_gold, read_pharaoh
 from s2s.report.corpus_metrics import bleu_words, metrics_by_name
@@ -143,7 +144,8 @@ def _attention_score(
 
 def corpus_of(config: DictConfig, run: Run) -> Corpus:
     """The corpus a run is scored on: its own, or the command line's ``data.path=``."""
-    corpus: Corpus = build(OmegaConf.merge(run.config.data, {"path": config.data.path} if config.data.path else {}))
+    own = {"path": config.data.path} if config.data.path else {}
+    corpus: Corpus = build(OmegaConf.merge(run.config.data, own), "data")
     return corpus
 
 
@@ -156,7 +158,7 @@ def _training_of(config: DictConfig, run: Run) -> Iterable[str] | None:
     if config.training:
         return _training_file(config)
     try:
-        corpus: Corpus = build(run.config.data)
+        corpus: Corpus = build(run.config.data, "data")
         targets: Iterable[str] = corpus.load("train")["target"]
     except InputError as error:
         say(f"without scores by training frequency, give training= for them: {error}")

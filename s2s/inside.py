@@ -1,10 +1,10 @@
 """What goes on inside a model: the gates of its cells, its search as a tree, its attention over the training."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -122,18 +122,23 @@ def evolution(run: Run) -> Sheet:
             f"{run.folder} has no attention over its training; train with training.keep_attention=1, which keeps that "
             "of the first validation pair"
         )
-    panels = []
-    for moment in moments:
-        pieces = View(
-            tuple(moment["source_tokens"]),
-            tuple(moment["target_tokens"]),
-            np.array(moment["attention"]),
-            tuple(moment["token_log_probs"]),
-        )
-        views = {"words": merge_pieces(pieces), "pieces": pieces}
-        title = f"update {moment['updates']:,}"
-        panels.append(Panel(title, moment["text"], moment["score"], moment["log_prob"], views))
-    return Sheet(moments[0]["source"], tuple(panels))
+    try:
+        return Sheet(str(moments[0]["source"]), tuple(_moment(record) for record in moments))
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"{run.attention} holds no translations ({error!r:.80}); copy the run again") from error
+
+
+def _moment(record: Mapping[str, Any]) -> Panel:
+    """A translation as it was kept at one validation."""
+    pieces = View(
+        tuple(map(str, record["source_tokens"])),
+        tuple(map(str, record["target_tokens"])),
+        np.array(record["attention"], dtype=np.float64),
+        tuple(map(float, record["token_log_probs"])),
+    )
+    views = {"words": merge_pieces(pieces), "pieces": pieces}
+    title, text = f"update {record['updates']:,}", str(record["text"])
+    return Panel(title, text, float(record["score"]), float(record["log_prob"]), views)
 
 
 def beam_tree(translator: Translator, source: str) -> BeamTree:

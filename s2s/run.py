@@ -1,30 +1,26 @@
 """A run: the folder of a trained model, self-contained; reading one runs no code from it."""
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save
-from torch import Tensor
-from yaml import YAMLError  # type: ignore[import-untyped]
 
-from s2s.config import build
+from s2s.building import build
 from s2s.errors import InputError
 from s2s.model.seq2seq import Seq2Seq
+from s2s.run_files import check_folder, read_object, read_records
+from s2s.run_format import read_config, with_format
 from s2s.storage import write_whole, writing
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
+from s2s.weights import check_memory, check_weights, read_weights, write_weights
 
 __all__ = ["Run", "common_tokenizers", "pick_device"]
-
-CHECKSUM = "sha256"  # of the weights, among the file's own notes
 
 
 class Run:
@@ -50,17 +46,11 @@ class Run:
         self.attention = self.folder / "attention.jsonl"
         self.training_state = self.folder / "training"
         self.result = self.folder / "result.json"
+        check_folder(self.folder)
         path = self.folder / "config.yaml"
         if not path.is_file():
             raise InputError(f"{self.folder} is no run: it has no config.yaml; train one with `python -m s2s.train`")
-        try:
-            loaded = OmegaConf.load(path)
-        except (YAMLError, UnicodeDecodeError, OSError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path} cannot be read ({reason}); expected YAML, copy the run folder again") from error
-        if not isinstance(loaded, DictConfig) or not {"data", "model", "search"} <= set(loaded):
-            raise InputError(f"{path} is no run's configuration: expected data, model and search; copy the run again")
-        self.config = loaded
+        self.config = read_config(path)
 
     @classmethod
     def create(cls, runs_dir: str | Path, name: str, config: DictConfig, *, exact: bool) -> "Run":
@@ -82,7 +72,7 @@ class Run:
         try:
             shutil.rmtree(begun, ignore_errors=True)  # of a run that was killed here
             begun.mkdir(parents=True)
-            OmegaConf.save(config, begun / "config.yaml")
+            OmegaConf.save(with_format(config), begun / "config.yaml")
             os.replace(begun, folder)
         except OSError as error:
             raise InputError(f"{folder} cannot be made ({error.strerror}); give another runs_dir=") from error
@@ -125,44 +115,49 @@ class Run:
         backwards = bool(OmegaConf.select(self.config, "tokenizer.backwards", default=False))
         return Tokenizer.load(folder / "source.model"), Tokenizer.load(folder / "target.model", backwards=backwards)
 
-    def build_model(self) -> Seq2Seq:
-        """Make the run's model with fresh weights."""
+    def build_model(self, weights: Path | None = None) -> Seq2Seq:
+        """Make the run's model with fresh weights.
+
+        Args:
+            weights: a file that they are to be loaded from, which is looked at before they are made.
+
+        Raises:
+            InputError: the model would be larger than the machine's memory, or another than that of the file.
+        """
         source, target = self.tokenizers()
-        model = build(self.config.model, source_vocabulary=len(source), target_vocabulary=len(target))
-        if not isinstance(model, Seq2Seq):
-            raise InputError(f"{self.folder}/config.yaml: model is a {type(model).__name__}, expected build_seq2seq")
-        if model.encoder.embedding is model.embedding and source.model != target.model:
+        sizes = {"source_vocabulary": len(source), "target_vocabulary": len(target)}
+        with torch.device("meta"):
+            outline = build(self.config.model, "model", **sizes)
+        if not isinstance(outline, Seq2Seq):
+            raise InputError(f"{self.folder}/config.yaml: model is a {type(outline).__name__}, expected build_seq2seq")
+        if outline.encoder.embedding is outline.embedding and source.model != target.model:
             raise InputError(
                 "model.share_embeddings=true needs one tokenizer for both languages; set tokenizer.joint=true"
             )
+        if weights is not None:
+            check_weights(weights, outline)
+        check_memory(outline)
+        model: Seq2Seq = build(self.config.model, "model", **sizes)
         return model
 
     def save_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
         """Keep weights, the best ones unless another file is given, whole or not at all."""
-        weights = _named_once(model)
-        write_whole(path or self.weights, save(weights, {CHECKSUM: _checksum(weights)}))
+        write_weights(path or self.weights, model)
 
     def load_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
         """Give a model of this run the best weights, or those of another file."""
         path = path or self.weights
+        read_weights(self._whole(path), model)
+
+    def _whole(self, path: Path) -> Path:
+        """A file of weights that is there."""
         if not path.is_file():
             raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
-        try:
-            load_model(model, str(path))
-            with safe_open(path, "pt") as file:
-                written = (file.metadata() or {}).get(CHECKSUM)
-        except (SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{path} does not hold this run's weights ({reason}); copy it again") from error
-        if written is not None and written != (found := _checksum(_named_once(model))):
-            raise InputError(
-                f"{path} is damaged: its weights have the checksum {found}, and had {written} when they were written; "
-                "copy it again"
-            )
+        return path
 
     def load_model(self, device: torch.device | None = None) -> Seq2Seq:
         """Read the model with its best weights, ready to translate."""
-        model = self.build_model()
+        model = self.build_model(self._whole(self.weights))
         self.load_weights(model)
         return model.to(device or torch.device("cpu")).eval()
 
@@ -184,9 +179,10 @@ class Run:
     def shortlist(self) -> Shortlist:
         """Read which words a source piece may bring; raise an InputError where training was not finished."""
         path = self.folder / "shortlist.npz"
-        if not path.exists():
+        if not path.is_file():
             raise InputError(f"{self.folder} has no shortlist.npz; it is made when training ends; leave shortlist= out")
-        return Shortlist.load(path)
+        source, target = self.tokenizers()
+        return Shortlist.load(path, source_vocabulary=len(source), target_vocabulary=len(target))
 
     def log(self, record: dict[str, Any], path: Path | None = None) -> None:
         """Add one line to the metrics, or to another file of records."""
@@ -195,14 +191,8 @@ class Run:
             file.write(_line(record))
 
     def records(self, path: Path | None = None) -> Iterator[dict[str, Any]]:
-        """Read the metrics back, or another file of records; a last line without an end was never written whole."""
-        path = path or self.metrics
-        if path.is_file():
-            for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], 1):
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    raise InputError(f"{path}, line {number} is no JSON: {line[:40]!r}; remove it") from None
+        """Read the metrics back, or another file of records."""
+        return read_records(path or self.metrics)
 
     def forget_after(self, updates: int, validated: int) -> None:
         """Take out what is younger than this number of updates, and of validations what is younger than the last."""
@@ -218,25 +208,13 @@ class Run:
             if path.is_file():
                 write_whole(path, "".join(map(_line, kept)).encode("utf-8"))
 
+    def read_result(self) -> dict[str, Any]:
+        """Read the test scores back."""
+        return read_object(self.result)
+
     def finish(self, result: dict[str, Any]) -> None:
         """Write the test scores and mark the run as finished."""
         write_whole(self.result, (json.dumps(result, ensure_ascii=False, indent=1) + "\n").encode("utf-8"))
-
-
-def _named_once(model: Seq2Seq) -> dict[str, Tensor]:
-    """A model's weights by name; one that is shared stands under the first of its names, so equal models are equal."""
-    state = model.state_dict()
-    names = {tensor.data_ptr() or name: name for name, tensor in sorted(state.items(), reverse=True)}
-    return {name: state[name] for name in sorted(names.values())}
-
-
-def _checksum(weights: Mapping[str, Tensor]) -> str:
-    """Sixteen hexadecimal digits of SHA-256 over names and values."""
-    digest = hashlib.sha256()
-    for name, tensor in weights.items():
-        digest.update(name.encode("utf-8"))
-        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()[:16]
 
 
 def _line(record: dict[str, Any]) -> str:

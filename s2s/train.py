@@ -5,7 +5,8 @@ import shutil
 import torch
 from omegaconf import DictConfig
 
-from s2s.config import build, command, say
+from s2s.building import build
+from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
 from s2s.text.corpus import Corpus
@@ -53,19 +54,19 @@ def prepare(run: Run) -> tuple[Trainer, Corpus]:
     resumed, init = bool(saved_states(run.training_state)), config.get("init")
     if init and not run.weights.is_file():
         begin_from(Run(init), run)
-    settings, corpus = build(config.training), build(config.data)
+    settings, corpus = build(config.training, "training"), build(config.data, "data")
     torch.manual_seed(config.seed)
-    recipe, guided = build(config.tokenizer), settings.guided_alignment > 0
+    recipe, guided = build(config.tokenizer, "tokenizer"), settings.guided_alignment > 0
     data = load_training_data(corpus, recipe, run, longest=settings.longest, seed=config.seed, say=say, guided=guided)
     trainer = Trainer(
         run=run,
         data=data,
         model=run.load_model() if init and not resumed else run.build_model(),
-        objective=Objective(settings=settings, data=data, risk=build(config.get("minimum_risk"))),
-        optimizer=build(config.optimizer),
-        schedule=build(config.scheduler),
-        scheduled_sampling=build(config.scheduled_sampling),
-        search=build(config.search),
+        objective=Objective(settings=settings, data=data, risk=build(config.get("minimum_risk"), "minimum_risk")),
+        optimizer=build(config.optimizer, "optimizer"),
+        schedule=build(config.scheduler, "scheduler"),
+        scheduled_sampling=build(config.scheduled_sampling, "scheduled_sampling"),
+        search=build(config.search, "search"),
         settings=settings,
         seed=config.seed,
         device=pick_device(config.device),

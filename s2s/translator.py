@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from s2s.config import build, explicit_overrides
+from s2s.building import build
+from s2s.config import explicit_overrides
 from s2s.decoding import Found, forced, in_order, searched, word_list
 from s2s.errors import InputError
 from s2s.model.decoding_products import decoding_products
@@ -147,13 +148,13 @@ class Translator:
             raise InputError(f"shortlist={shortlist} leaves no word; give 1 or more, or null for all words")
         given = [run] if isinstance(run, str | Path | Run) else run
         runs = [one if isinstance(one, Run) else Run(one) for one in given]
-        chosen = pick_device(device)
+        chosen, search = pick_device(device), search or build(runs[0].config.search, "search")
         source, target = common_tokenizers(runs)
         return cls(
             [one.load_model(chosen) for one in runs],
             source=source,
             target=target,
-            search=search or build(runs[0].config.search),
+            search=search,
             device=chosen,
             precision=precision,
             workers=workers,
@@ -171,7 +172,7 @@ class Translator:
             if name != "search":
                 OmegaConf.update(search, name.removeprefix("search."), value)
         options = {name: config[name] for name in ("device", "precision", "workers", "shortlist")}
-        return cls.load(run, search=build(search), **options)
+        return cls.load(run, search=build(search, "search"), **options)
 
     @property
     def model(self) -> Seq2Seq:

@@ -8,7 +8,8 @@ from itertools import product
 
 from omegaconf import DictConfig, ListConfig
 
-from s2s.config import build, command, say
+from s2s.building import build
+from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run
 from s2s.search.beam import BeamSearch
@@ -32,7 +33,7 @@ def tune(config: DictConfig) -> None:
         raise InputError(f"{type(search).__name__} has no beam size and penalties to tune; give search=beam")
     sizes, alphas, betas = (numbers(config, name) for name in TUNED)
     searches = [replace(search, beam_size=int(size)) for size in sizes]
-    corpus = build(runs[0].config.data)
+    corpus = build(runs[0].config.data, "data")
     pairs = split_pairs(corpus, say)[1]
     texts = list(pairs["source"]), list(pairs["target"])
     options = {"criterion": config.criterion, "batch_size": config.batch_size}

@@ -8,7 +8,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from s2s.config import CONF, build, compose
+from s2s.building import build
+from s2s.config import CONF, compose
 from s2s.errors import InputError
 from s2s.text.batching import Batch, collate
 from s2s.text.tokenizer import EOS
@@ -69,7 +70,7 @@ def model_of(model="luong", *, sizes=True, vocabulary=23, **parts):
         config[group] = part(group, choice)
     OmegaConf.resolve(config)
     torch.manual_seed(1)
-    return build(config, source_vocabulary=vocabulary, target_vocabulary=vocabulary)
+    return build(config, "model", source_vocabulary=vocabulary, target_vocabulary=vocabulary)
 
 
 def learns_and_translates(model, *, rate=0.1):
@@ -91,7 +92,7 @@ def learns_and_translates(model, *, rate=0.1):
         for weight in model.parameters():
             weight -= rate * weight.grad
         assert loss() < before
-    search = build(composed("search.beam_size=2", "search.max_ratio=1", "search.max_extra=1").search)
+    search = build(composed("search.beam_size=2", "search.max_ratio=1", "search.max_extra=1").search, "search")
     translator = Translator(model, source=None, target=None, search=search, device=torch.device("cpu"))
     ((hypothesis,),) = translator._search([[4, 5, 6, EOS]], [0], 1)
     assert math.isfinite(hypothesis.score)

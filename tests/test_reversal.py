@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn.functional import nll_loss
 
-from s2s.config import build, compose
+from s2s.building import build
+from s2s.config import compose
 from s2s.text.batching import Batch, collate
 from s2s.text.tokenizer import EOS
 from s2s.translator import Translator
@@ -44,7 +45,7 @@ def trained(options, *, longest, updates, hidden=64):
     torch.manual_seed(1)
     vocabulary = FIRST + DIGITS
     config = compose("train", [*sizes, *options]).model
-    model = build(config, source_vocabulary=vocabulary, target_vocabulary=vocabulary).train()
+    model = build(config, "model", source_vocabulary=vocabulary, target_vocabulary=vocabulary).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=updates)
     for update in range(updates):
@@ -61,7 +62,7 @@ def trained(options, *, longest, updates, hidden=64):
 
 def written(model, sources):
     """Greedy search: for every source the tokens it is given, and the attention."""
-    search = build(compose("train", ["search=greedy"]).search)
+    search = build(compose("train", ["search=greedy"]).search, "search")
     translator = Translator(model, source=None, target=None, search=search, device=torch.device("cpu"))
     return [found[0] for found in translator._search(sources, range(len(sources)), 1)]
 

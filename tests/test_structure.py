@@ -7,22 +7,27 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from s2s.config import CONF, build
+from s2s.building import build
+from s2s.config import CONF, compose
 
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
 COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench"}
 CELLAR = {"errors", "storage"}
-GROUND = {"text", "search", "report", "config"}
+GROUND = {"text", "search", "report", "config", "building"}
 # A room imports what is named here, itself and the cellar: nothing on its own floor or above.
 MAY_IMPORT = {
     **{room: set() for room in GROUND},
     **{room: set() for room in CELLAR},
     "memory": set(),
     "config": {"memory"},
+    "building": {"config"},
     "model": {"text"},
-    "run": {"config", "text", "model"},
+    "run_format": {"run_files"},
+    "run_files": set(),
+    "weights": {"memory"},
+    "run": {"building", "text", "model", "run_format", "run_files", "weights"},
     "translation": GROUND,
     "decoding": GROUND | {"model"},
     "translator": GROUND | {"model", "run", "translation", "decoding"},
@@ -30,7 +35,7 @@ MAY_IMPORT = {
     "inside": GROUND | {"model", "run", "translator"},
     "inspection": GROUND | {"model", "run", "translator"},
     "intervention": GROUND | {"model", "run", "translator", "inspection"},
-    "training": GROUND | {"model", "run", "translation", "decoding", "translator"},
+    "training": GROUND | {"model", "run", "run_files", "translation", "decoding", "translator"},
     "evaluation": GROUND | {"run", "translator", "training"},
     **{command: GROUND | {"model", "run", "translator", "training"} for command in COMMANDS},
     "translate": GROUND | {"run", "translation", "translator", "reranking"},
@@ -161,4 +166,12 @@ def test_configuration_names_many_targets():
 def test_a_target_can_be_imported_and_built(file, target):
     module, _, name = target.rpartition(".")
     assert callable(getattr(importlib.import_module(module), name))
-    assert callable(build({"_target_": target, "_partial_": True}))
+    group, _, choice = file.removesuffix(".yaml").rpartition("/")
+    if group == "optimizer" or (group.startswith("model/") and group != "model/sizes"):
+        assert callable(build({"_target_": target, "_partial_": True}, group))
+        return
+    given = ["data.source=de", "data.target=en", "data.name=a/b"] if choice in ("files", "hub") else []
+    config = compose("train", [f"{group}={choice}", *given] if group not in ("", "model/sizes") else [])
+    part = {"": "training", "model/sizes": "model"}.get(group, group)
+    sizes = {"source_vocabulary": 9, "target_vocabulary": 9} if part == "model" else {}
+    assert type(build(config[part], part, **sizes)).__name__ in (name, "Seq2Seq")

@@ -13,7 +13,7 @@ from torch import Tensor
 from s2s.errors import InputError
 from s2s.model.dropout import NO_DROPOUT, Dropouts
 from s2s.model.product import linear
-from s2s.model.recurrent import Recurrent, RecurrentState
+from s2s.model.recurrent import Recurrent, RecurrentState, check_depth
 
 __all__ = [
     "GRUCho",
@@ -213,6 +213,7 @@ class GRUDeepTransition(Recurrent):
     ) -> None:
         if transitions < 1:
             raise InputError(f"a state cannot go through {transitions} transitions; set transitions to 1 or more")
+        check_depth(transitions)
         self.transitions = transitions
         super().__init__(
             input_size,

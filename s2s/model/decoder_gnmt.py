@@ -12,7 +12,7 @@ from s2s.model.attention import Attention, Memory
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
 from s2s.model.draws import LayerDraws
 from s2s.model.dropout import Dropouts, dropout
-from s2s.model.recurrent import Recurrent, RecurrentState
+from s2s.model.recurrent import Recurrent, RecurrentState, check_depth
 
 __all__ = ["GNMTDecoder"]
 
@@ -45,6 +45,7 @@ class GNMTDecoder(Decoder):
     ) -> None:
         if num_layers < 1:
             raise InputError(f"a decoder of {num_layers} layers cannot be built; set num_layers to 1 or more")
+        check_depth(num_layers)
         built = attention(hidden_size, memory_size=memory_size)
         super().__init__(
             recurrent=rnn(embedding_size + built.context_size, hidden_size=hidden_size, dropouts=dropouts),

@@ -24,7 +24,9 @@ from s2s.model.dropout import NO_DROPOUT, Dropouts, check_probabilities, dropout
 from s2s.model.gates import Gates, gates_serve
 from s2s.model.layer_scan import Kernel, scan_by_gates, scan_by_kernel, scan_by_loop
 
-__all__ = ["Recurrent", "RecurrentState"]
+__all__ = ["Recurrent", "RecurrentState", "check_depth"]
+
+MOST_LAYERS = 100
 
 RecurrentState = tuple[Tensor, ...]
 
@@ -71,6 +73,7 @@ class Recurrent(nn.Module, ABC):
         super().__init__()
         if num_layers < 1:
             raise InputError(f"a recurrent network of {num_layers} layers cannot be built; set num_layers to 1 or more")
+        check_depth(num_layers)
         check_probabilities("model.rnn", variational_dropout=variational_dropout, weight_dropout=weight_dropout)
         if variational_dropout:
             of_both = {"layer": variational_dropout, "recurrent": variational_dropout}
@@ -259,6 +262,12 @@ class Recurrent(nn.Module, ABC):
             for mask, of_direction in zip(of_directions, weights, strict=True)
         ]
         return scan_by_loop(updates, inputs, parts, lengths)
+
+
+def check_depth(layers: int) -> None:
+    """Raise an InputError for more layers, or transitions of one, than anybody trains."""
+    if layers > MOST_LAYERS:
+        raise InputError(f"a network of {layers} layers is too deep; set their number to {MOST_LAYERS} or fewer")
 
 
 def _name(weight: str, layer: int, direction: int) -> str:

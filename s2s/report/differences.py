@@ -21,7 +21,7 @@ SAID_LAST = (
     "training.keep_checkpoints",
     "training.tensorboard",
 )
-NEVER_SAID = {"name", "runs_dir", "resume", "sizes", "hydra"}
+NEVER_SAID = {"name", "runs_dir", "resume", "sizes", "hydra", "format"}
 
 
 def differing_options(

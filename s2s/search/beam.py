@@ -13,6 +13,8 @@ from s2s.search.penalties import check_limits, length_limits
 
 __all__ = ["BeamSearch", "BeamStep"]
 
+MOST_ROWS = 1_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class BeamSearch:
@@ -41,6 +43,8 @@ class BeamSearch:
     def __post_init__(self) -> None:
         if self.beam_size < 1:
             raise InputError(f"beam_size must be 1 or more, got {self.beam_size}; 1 is greedy search")
+        if self.beam_size > MOST_ROWS:
+            raise InputError(f"beam_size must be at most {MOST_ROWS:,}, got {self.beam_size}; 5 to 50 are usual")
         if not math.isfinite(self.length_penalty):
             raise InputError(f"length_penalty must be a finite number, got {self.length_penalty}; 0 turns it off")
         if not 0 <= self.coverage_penalty < math.inf:

@@ -13,6 +13,7 @@ from s2s.errors import InputError
 
 # An unseen source position costs log(1e-12) = -27.6 instead of making the score infinite.
 SMALLEST_COVERAGE = 1e-12
+MOST_RATIO, MOST_EXTRA = 100, 10_000
 
 
 def length_penalty(length: int | NDArray[np.int64], alpha: float) -> Any:
@@ -57,7 +58,7 @@ def length_limits(
 
 
 def check_limits(*, min_ratio: float, max_ratio: float, max_extra: int) -> None:
-    """Refuse limits that leave no length."""
+    """Refuse limits that leave no length, and lengths that would never end."""
     if not 0 <= min_ratio <= max_ratio < math.inf:
         raise InputError(
             f"expected 0 <= min_ratio <= max_ratio < inf, got min_ratio={min_ratio} and max_ratio={max_ratio}; "
@@ -65,6 +66,11 @@ def check_limits(*, min_ratio: float, max_ratio: float, max_extra: int) -> None:
         )
     if max_extra < 0:
         raise InputError(f"max_extra must be 0 or more, got {max_extra}; lower max_ratio to shorten the targets")
+    if max_ratio > MOST_RATIO or max_extra > MOST_EXTRA:
+        raise InputError(
+            f"max_ratio must be at most {MOST_RATIO} and max_extra {MOST_EXTRA:,}, got {max_ratio} and {max_extra}; no "
+            "target is that much longer than its source"
+        )
 
 
 def forbid_(scores: Tensor, *, eos: int, forbidden: Sequence[int], too_short: Tensor, at_limit: Tensor) -> Tensor:

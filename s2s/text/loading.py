@@ -39,6 +39,8 @@ __all__ = [
 Files = tuple[Path, ...]
 
 TABLES = (".tsv", ".jsonl", ".json", ".parquet")
+# The library takes other names for folders, or for readers of files, of which one runs what a pickle says.
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 SHARD = re.compile(r"-\d{5}-of-(\d{5})(?:-[0-9a-f]+)?$")
 # Part of the cache key, because datasets hashes a generator by its name only: raise it when a file reads differently.
 READER_VERSION = 1
@@ -67,7 +69,11 @@ def saved_state(folder: Path) -> dict[str, Any]:
 
 
 def load_hub(name: str, config: str | None, revision: str | None) -> dict[str, Dataset]:
-    """Load every split of a dataset on the hub, or of its copy in the cache."""
+    """Load every split of a dataset on the hub, or of its copy in the cache; a name leads to nothing else."""
+    if not HUB_NAME.fullmatch(name) or Path(name).exists():
+        raise InputError(
+            f"data.name={name} is no name of the hub, expected owner/name; for files and folders set data.path=FOLDER"
+        )
     import datasets
 
     try:

@@ -1,18 +1,28 @@
 """Shortlists: which target pieces a source piece may bring, by how often the two were seen together."""
 
 import io
+import math
+import os
+import struct
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from s2s.errors import InputError
 from s2s.storage import write_whole
 from s2s.text.batching import ParallelIds, SentenceIds
 
 __all__ = ["Shortlist"]
 
 MOST_PAIRS = 100_000
+MOST_PARTNERS = 1_000
+# Of a zip archive: bytes of its end without a comment, of the mark of a larger one before it, of a list of two.
+ZIP_END, ZIP64_MARK, MOST_LISTED = 22, 20, 1_000
 ROWS_AT_ONCE = 10_000
 
 
@@ -78,10 +88,54 @@ class Shortlist:
         write_whole(path, buffer.getvalue())
 
     @classmethod
-    def load(cls, path: Path) -> "Shortlist":
-        """Read what ``save`` wrote."""
-        with np.load(path) as arrays:
-            return cls(arrays["frequent"], arrays["partners"])
+    def load(cls, path: Path, *, source_vocabulary: int, target_vocabulary: int) -> "Shortlist":
+        """Read what ``save`` wrote; of every array its header is read before memory is taken.
+
+        Raises:
+            InputError: the file is damaged, or of other vocabularies.
+        """
+        try:
+            with path.open("rb") as file:
+                _check_archive(file)
+                with zipfile.ZipFile(file) as archive:
+                    frequent = _read_array(archive, "frequent.npy", (target_vocabulary,))
+                    partners = _read_array(archive, "partners.npy", (source_vocabulary, MOST_PARTNERS))
+            if len(partners) != source_vocabulary or max(frequent.max(), partners.max()) >= target_vocabulary:
+                raise ValueError("it is of other vocabularies")
+            if min(frequent.min(), partners.min()) < -1:
+                raise ValueError("a piece has a number below 0")
+        except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path} is no shortlist of this run ({reason}); copy it again") from error
+        return cls(frequent, partners)
+
+
+def _check_archive(file: IO[bytes]) -> None:
+    """Raise a ValueError for a zip archive that lists more than the two arrays, which its reader would hold at once."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - ZIP_END))
+    end = file.read()
+    entries, listed = struct.unpack("<HI", end[10:16].ljust(6, b"\0"))
+    file.seek(max(0, file.seek(0, os.SEEK_END) - ZIP_END - ZIP64_MARK))
+    is_plain = end[:4] == b"PK\5\6" and end[20:] == b"\0\0" and file.read(4) != b"PK\6\7"
+    if not is_plain or entries != 2 or listed > MOST_LISTED:
+        raise ValueError("it is no archive of two arrays")
+
+
+def _read_array(archive: zipfile.ZipFile, name: str, most: tuple[int, ...]) -> np.ndarray:
+    """Read an array of whole numbers, no larger on any side than this, from what NumPy wrote."""
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed in another way")
+    with archive.open(name) as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(f"{name} is in another format")
+        shape, column_first, kind = np.lib.format.read_array_header_1_0(file)
+        if kind != np.int32 or column_first or len(shape) != len(most):
+            raise ValueError(f"{name} has {kind} of {len(shape)} dimensions")
+        if not all(0 < size <= limit for size, limit in zip(shape, most, strict=True)):
+            raise ValueError(f"{name} has the shape {shape}, expected at most {most}")
+        count = math.prod(shape)
+        content = file.read(4 * count)
+        return np.frombuffer(content, dtype=np.int32, count=count).reshape(shape)
 
 
 def _count(pairs: ParallelIds, rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import sentencepiece
 
 from s2s.errors import InputError
 from s2s.storage import write_whole
+from s2s.text.piece_model import MOST_BYTES, check_bytes, check_pieces
 from s2s.text.segmentation import SegmentationSampler
 
 __all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalise"]
@@ -50,8 +51,10 @@ class Tokenizer:
         self.backwards = backwards
         self._processor = sentencepiece.SentencePieceProcessor()
         try:
+            check_bytes(model)
             self._processor.LoadFromSerializedProto(model)
-        except (RuntimeError, OSError) as error:
+            check_pieces(self._processor)
+        except (RuntimeError, OSError, ValueError) as error:
             raise InputError(
                 f"not a SentencePiece model ({len(model)} bytes): the file is damaged; copy it again"
             ) from error
@@ -122,6 +125,8 @@ class Tokenizer:
         """Read a model written by ``save``."""
         if not path.is_file():
             raise InputError(f"no tokenizer at {path}: expected a SentencePiece model; is the run folder complete?")
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path} has more than {MOST_BYTES:,} bytes, as no tokenizer has; copy the run again")
         return cls(path.read_bytes(), backwards=backwards)
 
 

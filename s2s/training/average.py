@@ -22,10 +22,10 @@ def average_checkpoints(run: Run, paths: Iterable[Path]) -> Seq2Seq:
     Raises:
         InputError: a file that is damaged, or of another model.
     """
-    model = run.build_model()
+    files = list(paths)
+    model = run.build_model(files[0])
     weights: list[Tensor] = list(model.parameters())
     sums = [torch.zeros_like(weight, dtype=torch.float64) for weight in weights]
-    files = list(paths)
     for path in files:
         run.load_weights(model, path)
         torch._foreach_add_(sums, [weight.double() for weight in weights])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from s2s.config import build, choices_in_words, explicit_overrides
+from s2s.building import build
+from s2s.config import choices_in_words, explicit_overrides
 from s2s.errors import InputError
 from s2s.run import Run
 
@@ -88,6 +89,7 @@ def resumed_run(folder: str) -> Run:
             OmegaConf.update(run.config, key, value)
         elif key not in ("resume", "runs_dir"):
             raise InputError(f"{key} cannot change in a resumed run, only training.* and device can; train a new run")
-    build(run.config.training)  # a mistake shows before it is kept
+    OmegaConf.resolve(run.config)
+    build(run.config.training, "training")  # a mistake shows before it is kept
     run.save_config()
     return run

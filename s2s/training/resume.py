@@ -13,12 +13,17 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.report.metrics import perplexity
+from s2s.run_files import read_bounded
 from s2s.storage import checksum, write_whole
 from s2s.training.average import MovingAverage
 
 __all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state", "saved_states"]
 
 KEPT_STATES = 2
+BYTES_OF_A_WEIGHT, BYTES_OF_ALL_ELSE = (
+    64,
+    1 << 26,
+)  # the most that a state may have: itself, its average, Adam's moments
 NAME = re.compile(r"\d+-[0-9a-f]{16}\.pt")
 
 
@@ -138,9 +143,9 @@ def load_training_state(
     Raises:
         InputError: no state is whole, or it is not this model's.
     """
-    states = saved_states(folder)
+    states, weights = saved_states(folder), sum(weight.numel() for weight in model.parameters())
     for place, path in enumerate(states):
-        content = path.read_bytes()
+        content = read_bounded(path, BYTES_OF_A_WEIGHT * weights + BYTES_OF_ALL_ELSE)
         if checksum(content) != path.stem.partition("-")[2]:
             say(f"{path} is damaged: what it holds has the checksum {checksum(content)}; going on from the one before")
             continue

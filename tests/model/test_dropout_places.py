@@ -19,7 +19,8 @@ from tiny_models import (
     written,
 )
 
-from s2s.config import build, compose
+from s2s.building import build
+from s2s.config import compose
 from s2s.errors import InputError
 from s2s.model.decoder import LuongDecoder
 from s2s.model.draws import Draws, LayerDraws, WordDraws
@@ -70,7 +71,8 @@ def test_a_configuration_from_before_these_options_makes_the_same_model():
     for key in ("embedding", "layer", "output", "context", "recurrent"):
         del older[f"{key}_dropout"]
     del older["variational"], older["rnn"]["weight_dropout"], older["decoder"]["feed_dropout"]
-    models = [build(each, source_vocabulary=9, target_vocabulary=9) for each in (config, OmegaConf.create(older))]
+    nodes = (config, OmegaConf.create(older))
+    models = [build(each, "model", source_vocabulary=9, target_vocabulary=9) for each in nodes]
     assert str(models[0]) == str(models[1])
     assert places(models[0]) == places(models[1]) == places(tiny_model(dropout=0.25, forward_layers=1))
 

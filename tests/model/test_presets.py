@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from s2s.config import build, compose
+from s2s.building import build
+from s2s.config import compose
 
 
 def lstm(inputs, hidden):
@@ -87,7 +88,7 @@ NEMATUS = (
 def test_a_model_of_a_paper_has_as_many_weights_as_its_sizes_come_to(preset, source, target, weights):
     config = compose("train", [f"model={preset}"]).model
     with torch.device("meta"):
-        model = build(config, source_vocabulary=source, target_vocabulary=target)
+        model = build(config, "model", source_vocabulary=source, target_vocabulary=target)
     assert sum(parameter.numel() for parameter in model.parameters()) == weights
 
 
@@ -98,8 +99,7 @@ def test_sutskevers_sizes_come_to_the_384_million_weights_the_paper_counts():
 
 def test_luongs_local_p_adds_its_window_and_its_score_to_the_global_model():
     with torch.device("meta"):
-        model = build(
-            compose("train", ["model=luong2015_local_p"]).model, source_vocabulary=50_000, target_vocabulary=50_000
-        )
+        config = compose("train", ["model=luong2015_local_p"]).model
+        model = build(config, "model", source_vocabulary=50_000, target_vocabulary=50_000)
     window, general = 1000 * 1000 + 1000, 1000 * 1000
     assert sum(parameter.numel() for parameter in model.parameters()) == LUONG + window + general

@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 from paper_attention import SCORES
 from tiny_models import assert_same
 
-from s2s.config import CONF, build
+from s2s.building import build
+from s2s.config import CONF
 from s2s.errors import InputError
 from s2s.model.attention import Attention, DotAttention, GeneralAttention
 from s2s.model.window import GlobalWindow, LocalMonotonicWindow, LocalPredictiveWindow, Window
@@ -134,7 +135,7 @@ def test_every_kind_has_a_file_that_builds_it(group, abstract, sizes):
     files = sorted(Path(CONF, "model", group).glob("*.yaml"))
     # A width may follow the data, whose file brings the sizes.
     nodes = [OmegaConf.create({"sizes": {"window": 10}, "part": OmegaConf.load(file)}).part for file in files]
-    built = {type(build(node)(8, **sizes)) for node in nodes}
+    built = {type(build(node, f"model/{group}")(8, **sizes)) for node in nodes}
     assert len(built) == len(files)
     assert built == {kind for kind in kinds(abstract) if kind.__module__.startswith("s2s.")}
     assert all(file.read_text(encoding="utf-8").startswith("# ") for file in files)

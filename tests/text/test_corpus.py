@@ -168,6 +168,14 @@ def test_a_hub_that_cannot_be_reached_points_to_a_local_copy(monkeypatch):
     refuses(r"data.name=nobody/nothing .*cannot be loaded.*data.path=", name="nobody/nothing")
 
 
+@pytest.mark.parametrize("name", ["csv", "pandas", "/etc/passwd", "../a/b", "a/b/c", "https://x/y", "a/b"])
+def test_a_name_that_could_lead_elsewhere_than_to_the_hub_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load_dataset", None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a" / "b").mkdir(parents=True)  # a folder would be read in place of a name
+    refuses(rf"data.name={name} is no name of the hub, expected owner/name; .* set data.path=FOLDER", name=name)
+
+
 @pytest.mark.parametrize("asked", ["valid", "validation", "val", "dev"])
 @pytest.mark.parametrize("kept", ["valid", "validation", "val", "dev"])
 def test_synonyms_of_a_split_are_understood(folder, asked, kept):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from s2s.config import build
+from s2s.building import build
 from s2s.errors import InputError
 from s2s.run import Run
 from s2s.train import prepare
@@ -52,7 +52,7 @@ def test_once_it_has_begun_the_other_run_may_be_gone(create_run, other, same, up
     run = create_run(*options)
     trainer, _ = prepare(run)
     if updates:
-        trainer.settings = build(OmegaConf.merge(run.config.training, {"steps": updates}))
+        trainer.settings = build(OmegaConf.merge(run.config.training, {"steps": updates}), "training")
         assert trainer.train()
     shutil.rmtree(other.folder)
     trainer, _ = prepare(Run(run.folder))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from s2s.config import build, compose
+from s2s.building import build
+from s2s.config import compose
 from s2s.errors import InputError
 from s2s.text.batching import Batch, collate
 from s2s.text.tokenizer import BOS, EOS, UNK
@@ -217,7 +218,7 @@ def test_the_risk_falls(create_run, trained):
 )
 def test_options_out_of_range_are_refused(option, message):
     with pytest.raises(InputError, match=message):
-        build(compose("train", ["minimum_risk=bleu", f"minimum_risk.{option}"]).minimum_risk)
+        build(compose("train", ["minimum_risk=bleu", f"minimum_risk.{option}"]).minimum_risk, "minimum_risk")
 
 
 def test_scheduled_sampling_does_not_go_with_it(create_run):

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from s2s.config import build, compose
+from s2s.building import build
+from s2s.config import compose
 from s2s.errors import InputError
 from s2s.training.scheduled_sampling import (
     ConstantSampling,
@@ -88,13 +89,13 @@ def test_no_number_of_updates_is_too_large():
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_every_choice_is_built_and_begins_near_the_truth(name):
-    schedule = build(compose("train", [f"scheduled_sampling={name}"]).scheduled_sampling)
+    schedule = build(compose("train", [f"scheduled_sampling={name}"]).scheduled_sampling, "scheduled_sampling")
     assert type(schedule) is CHOICES[name]
     assert schedule.truth(0) > 0.7
 
 
 def test_teacher_forcing_is_what_training_does_unless_asked():
-    assert isinstance(build(compose("train", []).scheduled_sampling), TeacherForcing)
+    assert isinstance(build(compose("train", []).scheduled_sampling, "scheduled_sampling"), TeacherForcing)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 import pytest
 import torch
 
-from s2s.config import build, compose
+from s2s.building import build
+from s2s.config import compose
 from s2s.errors import InputError
 from s2s.train import prepare
 from s2s.training import progress as progress_module
@@ -25,7 +26,7 @@ SGD = ("optimizer=sgd", "optimizer.lr=1", "training.clip_norm=null", "scheduler=
 @pytest.fixture(scope="module")
 def settings():
     """Valid settings as keywords."""
-    return asdict(build(compose("train", []).training))
+    return asdict(build(compose("train", []).training, "training"))
 
 
 def trained_on(run):
