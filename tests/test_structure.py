@@ -12,7 +12,7 @@ from s2s.config import CONF, build
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench"}
+COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench", "doctor"}
 GROUND = {"text", "search", "report", "config"}
 # A room imports what is named here, itself and errors: nothing on its own floor or above.
 MAY_IMPORT = {
@@ -35,6 +35,7 @@ MAY_IMPORT = {
     "translate": GROUND | {"run", "translation", "translator", "reranking"},
     "evaluate": GROUND | {"evaluation"},
     "inspect": GROUND | {"run", "translator", "inside", "inspection", "intervention"},
+    "doctor": GROUND,
     "bench": GROUND | {"model", "run", "translator", "training", "train"},
     "__init__": {"translator"},
 }

@@ -15,6 +15,7 @@ TITLES = {
     "bom": "byte order mark at the start",
     "crlf": "lines that end with CRLF",
     "line_counts": "lines without a partner",
+    "no_pairs": "no pairs",
     "not_utf8": "not UTF-8",
     "empty": "empty side",
     "control": "control characters",

@@ -101,7 +101,9 @@ def _read(corpus: Corpus, say: Say) -> tuple[list[Opened], list[dict[str, Any]]]
     opened: list[Opened] = []
     unreadable = []
     for name in names:
-        corpus.files(name)  # a file that is named and not there is a mistake of the person, and no finding
+        # A file that is named and not there is a mistake of the person and no finding; so is a limit of nothing.
+        corpus.files(name)
+        corpus.most_pairs(name)
         try:
             split = OpenedSplit(corpus, name)
             measures = measure(split.pairs("read", say))

@@ -48,7 +48,7 @@ class OpenedSplit:
             InputError: a file is damaged.
         """
         heard = time.monotonic()
-        for number, pair in enumerate(islice(self._aligned() if self.files else self._table(), self._most)):
+        for number, pair in enumerate(islice(self._aligned() if self.files else self._table(), self._most), 1):
             yield pair
             if number % ROWS == 0 and time.monotonic() - heard > SECONDS_PER_LINE:
                 heard = time.monotonic()
@@ -91,6 +91,8 @@ class OpenedSplit:
             first = [{"line": short + 1}]
             one = {"finding": "line_counts", "split": self.name, "count": long - short, "first": first}
             found.append({**one, "lines": self.lines()})
+        if self.files and not min(self.lines().values()):
+            found.append({"finding": "no_pairs", "split": self.name, "count": 1, "first": []})
         return found
 
 
