@@ -65,7 +65,9 @@ def test_json_has_the_figures_of_the_tables(in_process, ill):
         "left_out": {"not_utf8": 1, "empty": 1, "duplicate": 1, "overlap": 1},
         "unwritten": None,
     }
-    assert re.search("^train +9 +4 +not UTF-8 1, empty side 1, pair seen before 1, source is in", table, re.MULTILINE)
+    assert re.search(
+        "^train +9 +4 +1 not UTF-8\n +1 empty side\n +1 pair seen before\n +1 source is in", table, re.MULTILINE
+    )
 
 
 def test_every_finding_has_a_title():

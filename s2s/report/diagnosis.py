@@ -92,11 +92,11 @@ def _copy(clean: Mapping[str, Any]) -> str:
     table = ruled_table(title, "pairs", "left out")
     table.add_column("because", no_wrap=True)
     for one in clean["splits"]:
-        reasons = [f"{_title(name)} {count:,}" for name, count in one["left_out"].items()]
+        reasons = [f"{count:,} {_title(name)}" for name, count in one["left_out"].items()]
         if one["unwritten"]:
             reasons = [f"not written: {_title(one['unwritten'])}"]
         numbers = (f"{count:,}" for count in (one["kept"], sum(one["left_out"].values())))
-        table.add_row(Text(one["split"]), *numbers, Text(", ".join(reasons)))
+        table.add_row(Text(one["split"]), *numbers, Text("\n".join(reasons)))
     return laid_out(table)
 
 

@@ -106,7 +106,7 @@ def findings(split: Measures, norms: Norms) -> dict[str, Mask]:
         "control": split.control.any(axis=1),
         "swapped": swapped,
         "script": foreign.any(axis=1) & ~swapped,
-        "copy": whole & (source == target) & (split.letters[:, 0] >= FEW_COPIED),
+        "copy": (source == target) & (split.letters[:, 0] >= FEW_COPIED),
         "length": whole & ~swapped & _unlikely(split.sizes.astype(np.float64), norms),
         "duplicate": said,
         "several": _said_before(source, whole & ~said),

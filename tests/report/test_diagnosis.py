@@ -73,8 +73,9 @@ def test_the_copy_says_what_it_lacks_and_why():
         {"split": "valid", "kept": 0, "left_out": {}, "unwritten": "not_aligned"},
     ]
     text = diagnosis_tables(record(clean={"folder": "new", "splits": splits}))
-    assert cells(text)[-3:] == [
+    assert cells(text)[-4:] == [
         ["copy in new", "pairs", "left out", "because"],
-        ["train", "9", "1,201", "empty side 1,200, source is in another split 1"],
+        ["train", "9", "1,201", "1,200 empty side"],
+        ["1 source is in another split"],
         ["valid", "0", "0", "not written: files have different counts of lines; align them again"],
     ]

@@ -150,11 +150,11 @@ def test_without_a_copy_the_same_is_told_and_nothing_written(tmp_path, looked_at
 
 
 def test_pairs_that_are_scored_stay_unless_they_cannot_be_read(tmp_path, looked_at):
-    extra = [("", "空"), ("a\x00", "a\x00"), (b"\xff", "好"), SOUND["test"][0]]
+    extra = [("", "空"), ("a\x00", "a\x00"), (b"\xff", "好"), SOUND["test"][0], (" Tim! ", "\tTim！\u3000")]
     record = looked_at(write_corpus(tmp_path / "corpus", test=extra), clean=tmp_path / "clean")
     assert {name for split, name in counts(record) if split == "test"} == {"empty", "control", "not_utf8", "duplicate"}
     assert left_out(record)["test"] == {"not_utf8": 1}
-    assert pairs_in(tmp_path / "clean", "test") == [*SOUND["test"], *extra[:2], extra[3]]
+    assert pairs_in(tmp_path / "clean", "test") == [*SOUND["test"], *extra[:2], *extra[3:]]
 
 
 def test_word_links_go_with_their_pairs(tmp_path, looked_at):
@@ -327,11 +327,15 @@ def test_a_limit_looks_at_the_first_training_pairs(tmp_path, looked_at):
         looked_at(limit=0)
 
 
-def test_extra_training_pairs_are_looked_at_without_their_tag(tmp_path, looked_at):
+@pytest.mark.parametrize("form", ["text", "table"])
+def test_extra_training_pairs_are_looked_at_without_their_tag(tmp_path, looked_at, form):
     folder = write_corpus(tmp_path / "corpus")
     extra = [SOUND["test"][0], ("", "好"), ("Na ja, das geht so.", "还行吧。")]
     write_corpus(tmp_path / "more", splits={"x": extra})
     names = [str(tmp_path / "more" / f"x.{language}") for language in ("de", "zh")]
+    if form == "table":
+        names = str(tmp_path / "more" / "x.tsv")
+        (tmp_path / "more" / "x.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in extra), encoding="utf-8")
     record = looked_at(folder, clean=tmp_path / "clean", extra=names, extra_tag="<BT>")
     assert counts(record) == {
         ("extra", "empty"): 1,
