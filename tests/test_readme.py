@@ -23,12 +23,15 @@ PAGES = [
             "docs/decoding.md",
             "docs/small-data.md",
             "docs/reliability.md",
+            "docs/doctor.md",
         ),
         "data/sample/README.md",
     )
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench)([^|<>#`\n]*)")
+COMMAND = re.compile(
+    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor)([^|<>#`\n]*)"
+)
 
 
 def commands():

@@ -13,7 +13,7 @@ from s2s.config import CONF, compose
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench"}
+COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench", "doctor"}
 CELLAR = {"errors", "storage"}
 GROUND = {"text", "search", "report", "config", "building"}
 # A room imports what is named here, itself and the cellar: nothing on its own floor or above.
@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "translate": GROUND | {"run", "translation", "translator", "reranking"},
     "evaluate": GROUND | {"evaluation"},
     "inspect": GROUND | {"run", "translator", "inside", "inspection", "intervention"},
+    "doctor": GROUND,
     "bench": GROUND | {"model", "run", "translator", "training", "train"},
     "__init__": {"translator"},
 }

@@ -1,20 +1,15 @@
 """A comparison of systems in letters of one width."""
 
-import io
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from s2s.report.counted_systems import ScoredBucket
+from s2s.report.ruled_table import laid_out, ruled_table
 from s2s.report.score import Metric, Score
 from s2s.report.systems import Comparison
 
 __all__ = ["bucket_tables", "score_tables"]
-
-WIDTH = 1000  # of the paper, so that no name is cut
 
 
 def score_tables(comparison: Comparison) -> str:
@@ -39,21 +34,21 @@ def bucket_tables(comparison: Comparison) -> str:
 def _scores(comparison: Comparison) -> str:
     """A row for each system, a column for each metric."""
     others = list(dict.fromkeys(score.name for system in comparison.systems for score in system.others))
-    table = _table("system", *map(_title, comparison.metrics), *others)
+    table = ruled_table("system", *map(_title, comparison.metrics), *others)
     for number, system in enumerate(comparison.systems):
         known = {score.name: score for score in system.others}
         cells = [_with_interval(of_systems[number]) for of_systems in comparison.scores.values()]
         table.add_row(
             Text(system.name), *cells, *(f"{known[name].value:.2f}" if name in known else "" for name in others)
         )
-    return _laid_out(table)
+    return laid_out(table)
 
 
 def _differences(comparison: Comparison) -> str:
     """A row for each metric of each system but the baseline."""
     baseline, *systems = comparison.systems
     titles = ("difference", "p bootstrap", "p randomisation", "better", "worse", "equal")
-    table = _table(f"against {baseline.name}", *titles, words=2)
+    table = ruled_table(f"against {baseline.name}", *titles, words=2)
     for number, system in enumerate(systems):
         for place, metric in enumerate(comparison.metrics):
             difference = comparison.differences[metric.name][number]
@@ -66,7 +61,7 @@ def _differences(comparison: Comparison) -> str:
                 *(f"{p:.4f}" for p in p_values),
                 *(f"{count:,}" for count in counts),
             )
-    return _laid_out(table)
+    return laid_out(table)
 
 
 def _signatures(comparison: Comparison) -> str:
@@ -84,19 +79,21 @@ def _signatures(comparison: Comparison) -> str:
 
 def _buckets(comparison: Comparison, buckets: Sequence[ScoredBucket], title: str) -> str:
     """A row for each bucket, a column for each system."""
-    table = _table(title, "sentences", *(system.name for system in comparison.systems))
+    table = ruled_table(title, "sentences", *(system.name for system in comparison.systems))
     for bucket in buckets:
         scores = bucket.scores[comparison.metrics[0].name]
         table.add_row(bucket.label, f"{bucket.sentences:,}", *map(_with_interval, scores))
-    return _laid_out(table)
+    return laid_out(table)
 
 
 def _words(comparison: Comparison) -> str:
     """A row for each frequency, a column for each system."""
-    table = _table("F-measure of words by training frequency", "words", *(system.name for system in comparison.systems))
+    table = ruled_table(
+        "F-measure of words by training frequency", "words", *(system.name for system in comparison.systems)
+    )
     for label, matches in comparison.by_frequency.items():
         table.add_row(label, f"{matches[0].references:,}", *(f"{one.f_measure:.2f}" for one in matches))
-    return _laid_out(table)
+    return laid_out(table)
 
 
 def _title(metric: Metric) -> str:
@@ -105,19 +102,3 @@ def _title(metric: Metric) -> str:
 
 def _with_interval(score: Score) -> str:
     return f"{score.value:.2f} ± {score.confidence:.2f}"
-
-
-def _table(*titles: str, words: int = 1) -> Table:
-    """An empty table whose first columns hold words and the others numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    heads = [*titles[:1], *[""] * (words - 1), *titles[1:]]
-    for place, title in enumerate(heads):
-        table.add_column(Text(title), justify="left" if place < words else "right", no_wrap=True)
-    return table
-
-
-def _laid_out(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=WIDTH)
-    with console.capture() as captured:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"

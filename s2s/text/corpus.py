@@ -96,27 +96,49 @@ class Corpus:
             import datasets
 
             datasets.disable_progress_bars()  # in a log file they are noise
-        pairs = self._load(split, (self.source, self.target))
+        place, languages = self._place(split), (self.source, self.target)
+        if isinstance(place, tuple):
+            pairs = read_files(place, languages)
+        else:
+            pairs = select_pairs(place, f"split {split!r} of {self.name}", languages)
+        most = self.most_pairs(split)
+        return pairs if most is None else pairs.select(range(min(most, len(pairs))))
+
+    def most_pairs(self, split: str) -> int | None:
+        """How many pairs of a split are used, the first ones; None for all.
+
+        Raises:
+            InputError: a limit that leaves none.
+        """
         if self.limit is None or usual_name(split) != "train":
-            return pairs
+            return None
         if self.limit < 1:
             raise InputError(f"data.limit={self.limit} leaves no pair to train on; give 1 or more, or null for all")
-        return pairs.select(range(min(self.limit, len(pairs))))
+        return self.limit
 
-    def _load(self, split: str, languages: Languages) -> Dataset:
-        """Load one split whole."""
+    def files(self, split: str) -> Files | None:
+        """Find the files that a split, or ``extra``, lies in; None where it is the hub's.
+
+        Raises:
+            InputError: there is no such split or file, or several forms of one.
+        """
+        place = self._explicit("extra") if split == "extra" and self.extra is not None else self._place(split)
+        return place if isinstance(place, tuple) else None
+
+    def _place(self, split: str) -> Any:
+        """Find where one split is: its files, or the hub's dataset."""
         usual = usual_name(split)
         if usual in SYNONYMS and getattr(self, usual) is not None:
-            return read_files(self._explicit(usual), languages)
+            return self._explicit(usual)
         found = self._find()
         chosen = self._choose(split, list(found))
         candidates = found[chosen]
         if not isinstance(candidates, list):
-            return select_pairs(candidates, f"split {chosen!r} of {self.name}", languages)
+            return candidates
         if len(candidates) > 1:
             forms = " or ".join("+".join(file.name for file in files) for files in candidates)
             raise InputError(f"split {chosen!r} of {self.path} could be {forms}, expected one form; remove the other")
-        return read_files(candidates[0], languages)
+        return candidates[0]
 
     def load_extra(self) -> Dataset | None:
         """Load the extra training pairs, tagged where they shall be; None where there are none."""
