@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from sentencepiece import SentencePieceProcessor
 
-__all__ = ["MOST_BYTES", "check_bytes", "check_pieces"]
+__all__ = ["MOST_BYTES", "check_bytes", "check_pieces", "maps_characters"]
 
 MOST_BYTES = 1 << 25
 # Fields of sentencepiece_model.proto: of a model, and of a normaliser's settings in it.
@@ -16,16 +16,16 @@ VARINT, BYTES, SIZES = 0, 2, {1: 8, 5: 4}
 
 
 def check_bytes(model: bytes) -> None:
-    """Raise a ValueError where bytes are no whole model, or one with a map of characters.
-
-    The library follows such a map as it stands, to wherever in memory it leads; normalising is done before, here.
-    """
-    for number, value in _fields(model):
-        if number in NORMALISERS:
-            if any(inner == CHARACTER_MAP and mapped for inner, mapped in _fields(value)):
-                raise ValueError("it maps characters")
-        elif number not in (PIECE, TRAINER):
+    """Raise a ValueError where bytes are no whole model; a sample that is encoded as it is read is part of none."""
+    for number, _ in _fields(model):
+        if number not in (PIECE, TRAINER, *NORMALISERS):
             raise ValueError(f"it has a field {number}")
+
+
+def maps_characters(model: bytes) -> bool:
+    """Whether a model has a map of characters, which the library would follow to wherever in memory it leads."""
+    specifications = [value for number, value in _fields(model) if number in NORMALISERS]
+    return any(number == CHARACTER_MAP and value for one in specifications for number, value in _fields(one))
 
 
 def check_pieces(processor: SentencePieceProcessor) -> None:

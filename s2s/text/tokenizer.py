@@ -13,7 +13,7 @@ import sentencepiece
 
 from s2s.errors import InputError
 from s2s.storage import write_whole
-from s2s.text.piece_model import MOST_BYTES, check_bytes, check_pieces
+from s2s.text.piece_model import MOST_BYTES, check_bytes, check_pieces, maps_characters
 from s2s.text.segmentation import SegmentationSampler
 
 __all__ = ["BOS", "EOS", "PAD", "UNK", "Tokenizer", "TokenizerRecipe", "normalise"]
@@ -53,17 +53,27 @@ class Tokenizer:
         try:
             check_bytes(model)
             self._processor.LoadFromSerializedProto(model)
-            check_pieces(self._processor)
+            ids, mapped = self._special_ids(), maps_characters(model)
+            if ids == (PAD, UNK, BOS, EOS) and not mapped:
+                check_pieces(self._processor)
         except (RuntimeError, OSError, ValueError) as error:
             raise InputError(
                 f"not a SentencePiece model ({len(model)} bytes): the file is damaged; copy it again"
             ) from error
-        ids = tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos"))
         if ids != (PAD, UNK, BOS, EOS):
             raise InputError(
                 f"the SentencePiece model has PAD, UNK, BOS, EOS = {ids}, expected {(PAD, UNK, BOS, EOS)}; "
                 "train it with this toolkit"
             )
+        if mapped:
+            raise InputError(
+                "the SentencePiece model maps characters, and this toolkit normalises text before it; train it with "
+                "this toolkit"
+            )
+
+    def _special_ids(self) -> tuple[int, ...]:
+        """The ids of PAD, UNK, BOS and EOS in the model."""
+        return tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos"))
 
     def __len__(self) -> int:
         """Return the number of pieces, V."""
