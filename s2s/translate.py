@@ -18,7 +18,7 @@ def translate(config: DictConfig) -> None:
     """Translate the input as it comes; a heatmap shows the first line that has words."""
     if config.format not in ("text", "jsonl"):
         raise InputError(f"format={config.format} is unknown; expected text or jsonl")
-    check_nothing_is_lost([str(config.output)], [config.input])
+    check_nothing_is_lost(written_files(config), [config.input], overwrite=config.overwrite)
     runs = Run.find_all(config.run, config.runs_dir)
     names = ", ".join(str(run.folder) for run in runs)
     say(f"run: {names}")
@@ -35,6 +35,15 @@ def translate(config: DictConfig) -> None:
             if heatmap and translation.source_tokens:
                 say(f"heatmap: {heatmap}\n{translation.draw(heatmap)}".strip())
                 heatmap = None
+
+
+def written_files(config: DictConfig) -> list[str]:
+    """The files that are to be written; raise an InputError for a heatmap that is no picture."""
+    if not config.heatmap:
+        return [str(config.output)]
+    from s2s.report.picture import checked_path  # as matplotlib takes a while to import
+
+    return [str(config.output), str(checked_path(config.heatmap, "heatmap"))]
 
 
 def translations(translator: Translator, source: BinaryIO, *, n_best: int, batch_size: int) -> Iterator[Translation]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from s2s.config import build, command, say
 from s2s.errors import InputError
+from s2s.report.whole import whole_file
 from s2s.run import Run
 from s2s.search.beam import BeamSearch
 from s2s.training.data import split_pairs
@@ -48,7 +49,8 @@ def tune(config: DictConfig) -> None:
     print(f"python -m s2s.translate run={f'[{names}]' if len(runs) > 1 else names} {chosen}")
     if config.keep:
         runs[0].config.search = {"_target_": f"{BeamSearch.__module__}.{BeamSearch.__name__}", **asdict(best.search)}
-        OmegaConf.save(runs[0].config, runs[0].folder / "config.yaml")
+        with whole_file(runs[0].folder / "config.yaml") as partial:
+            OmegaConf.save(runs[0].config, partial)
         say(f"kept in {runs[0].folder}/config.yaml, whose search is taken where no other is asked for")
 
 

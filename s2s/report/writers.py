@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -22,6 +23,7 @@ __all__ = [
     "SUFFIXES",
     "Writer",
     "file_writer",
+    "numbered_before",
     "numbered_pictures",
     "opened_file",
     "opened_writers",
@@ -209,6 +211,15 @@ def numbered_pictures(
     yield add
     while waiting:
         draw_at(waiting.pop(), path)
+
+
+def numbered_before(output: str) -> list[str]:
+    """The numbered pictures that are there already beside a picture of this name, for several sentences."""
+    path = Path(output)
+    if SUFFIXES.get(path.suffix.lower()) is not _pictures:
+        return []
+    number = re.compile(re.escape(path.stem) + r"-[0-9]+" + re.escape(path.suffix))
+    return sorted(str(other) for other in path.parent.glob(f"*{path.suffix}") if number.fullmatch(other.name))
 
 
 @contextmanager
