@@ -1,5 +1,6 @@
 """Lines of a pipe or a file as they come, and where results go."""
 
+import codecs
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -61,14 +62,19 @@ def opened(name: str, mode: str) -> Iterator[BinaryIO]:
 def read_lines_as_they_come(source: BinaryIO) -> Iterator[list[str]]:
     """Yield the lines of each chunk as soon as it is there, so that a slow pipe is answered line by line.
 
-    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD.
+    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD, and a BOM at the start is
+    not part of the text.
     """
-    rest = b""
+    waiting: list[bytes] = []  # of the line that has not ended yet
+    mark = codecs.BOM_UTF8
     while chunk := source.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
-        *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
+        first, *others = chunk.split(b"\n")
+        waiting.append(first)
+        if others:
+            lines = [b"".join(waiting).removeprefix(mark), *others[:-1]]
             yield [_decoded(line) for line in lines]
-    if rest:
+            waiting, mark = others[-1:], b""
+    if rest := b"".join(waiting).removeprefix(mark):
         yield [_decoded(rest)]
 
 

@@ -23,9 +23,14 @@ def test_a_file_has_its_name_when_it_is_whole(tmp_path):
 def test_what_an_error_ends_leaves_the_file_that_was_there_and_no_other(tmp_path):
     path = tmp_path / "a.png"
     path.write_text("before", encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
-        partial.write_text("half", encoding="utf-8")
-        raise KeyboardInterrupt
+
+    def write_half():
+        with whole_file(path) as partial:
+            partial.write_text("half", encoding="utf-8")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert path.read_text(encoding="utf-8") == "before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
 
