@@ -35,7 +35,7 @@ WINDOW = 16  # batches that are sorted by length together, while a stream is rea
 SECONDS_BETWEEN_NOTICES = 5
 HYPOTHESES_PER_SENTENCE = 8  # where more are wanted of each, a batch has fewer sentences
 TOKENS_PER_SENTENCE = 64  # a batch holds at most this many source tokens for every sentence it may hold
-LONGEST = 500  # source pieces that are translated at once; a longer line is cut into parts
+LONGEST = 1000  # source pieces that are ever translated at once, so that memory suffices
 LONGEST_GIVEN = 4096  # pieces of either side of a pair whose target is given
 NEXT_PART = 1 << 40  # from the number of a line to those of its parts, which decide what is drawn for them
 
@@ -97,6 +97,7 @@ class Translator:
             thread on a CPU, where small products gain little from a second one, and one on a GPU.
         shortlist: which words a sentence may use; None for all.
         partners: target pieces for each source piece, where there is a shortlist.
+        longest: source pieces that are translated at once; a longer line is cut into its sentences.
 
     Raises:
         InputError: a precision that is unknown or not to be had, or no worker.
@@ -114,6 +115,7 @@ class Translator:
         workers: int | None = None,
         shortlist: Shortlist | None = None,
         partners: int = 0,
+        longest: int = LONGEST,
     ) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers={workers} would leave the work undone; give 1 or more, or null")
@@ -124,6 +126,7 @@ class Translator:
         self.device = device
         self.workers = workers
         self.shortlist, self.partners = shortlist, partners
+        self.longest = longest
         self.reranker: Reranker | None = None
         self.rendering = Rendering(source, target)
         self._writer: Writer = OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
@@ -176,6 +179,8 @@ class Translator:
             workers=workers,
             shortlist=None if shortlist is None else Shortlist.joined([one.shortlist() for one in runs], shortlist),
             partners=(shortlist or 0) * len(runs),
+            # No model is asked for more than what it was trained on.
+            longest=min(LONGEST, *(OmegaConf.select(one.config, "training.longest", default=LONGEST) for one in runs)),
         )
 
     @classmethod
@@ -224,7 +229,7 @@ class Translator:
         """Translate sentences: one translation each, in order; the batch size does not change them.
 
         Args:
-            sentences: source sentences; one without words is translated by none, and one of more than ``LONGEST``
+            sentences: source sentences; one without words is translated by none, and one of more than ``longest``
                 pieces in parts.
             n_best: hypotheses per sentence; those after the best are its ``alternatives``.
             batch_size: sentences that are worked on together.
@@ -244,9 +249,9 @@ class Translator:
     def parts(self, sentence: str) -> list[str]:
         """The texts that are translated one by one for a sentence: itself, unless it is too long."""
         # There are no more pieces than characters and the blank before them.
-        if len(sentence) < LONGEST or len(pieces := self.source.pieces(sentence)[:-1]) <= LONGEST:
+        if len(sentence) < self.longest or len(pieces := self.source.pieces(sentence)[:-1]) <= self.longest:
             return [sentence]
-        return cut(pieces, LONGEST)
+        return cut(pieces, self.longest)
 
     def _best(self, sentences: Sequence[str], rows: Sequence[int], n_best: int, batch_size: int) -> list[Translation]:
         """Translate, hypotheses in the order of the reranker, where there is one."""

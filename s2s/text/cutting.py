@@ -1,4 +1,4 @@
-"""Lines too long to be translated at once: cut where people would pause, and put together again."""
+"""Lines too long to be translated at once: cut into sentences, and put together again."""
 
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
@@ -8,9 +8,12 @@ import regex
 __all__ = ["cut", "rejoined"]
 
 BLANK = "▁"
-# Places to cut at, the best first: after a sentence, after a mark, between words, between characters.
+# After digits or a single letter a full stop is that of a date or an initial.
+SENTENCE = regex.compile(
+    rf"(?:(?<=[^\p{{N}}{BLANK}]{{2}})\.|[!?…‽؟۔।॥])['\"’“”»)\]]*(?={BLANK}\P{{Ll}})|[。！？｡][’”」』）]*"
+)
+# Where a longer sentence is cut, the best first: after a mark, between words, between characters.
 PLACES = [
-    regex.compile(rf"[.!?…‽؟۔।॥]['\"’”»)\]]*(?={BLANK})|[。！？｡][’”」』）]*"),
     regex.compile(rf"\p{{P}}(?={BLANK})|[，、；：]"),
     regex.compile(rf".(?={BLANK})", regex.DOTALL),
     regex.compile(r".(?<!\u200d)(?![\p{M}\u200c\u200d])", regex.DOTALL),
@@ -21,23 +24,25 @@ WRITTEN_CLOSE = regex.compile(
 
 
 def cut(pieces: Sequence[str], longest: int) -> list[str]:
-    """Cut a line into texts of at most so many pieces.
+    """Cut a line into its sentences, and those into texts of at most so many pieces.
 
-    Each is as long as it can be, but ends in its second half where a sentence ends there, or else a phrase with a mark
-    behind it, or a word.
+    A part of a sentence is as long as it can be, but ends in its second half where a phrase with a mark behind it ends
+    there, or else a word.
 
     Args:
         pieces: of the line, without EOS; ``▁`` stands for a blank.
-        longest: the most pieces of a text, 2 or more.
+        longest: the most pieces of a text.
     """
     line = "".join(pieces)
     ends = [0, *accumulate(map(len, pieces))]
     numbers = {end: number for number, end in enumerate(ends)}
+    sentences = [numbers[match.end()] for match in SENTENCE.finditer(line) if match.end() in numbers]
     cuts = [0]
-    while len(pieces) - cuts[-1] > longest:
-        last = cuts[-1] + longest
-        cuts.append(_place(line, numbers, ends[last - longest // 2], ends[last]) or last)
-    cuts.append(len(pieces))
+    for end in [*sentences, len(pieces)]:
+        while end - cuts[-1] > longest:
+            last = cuts[-1] + longest
+            cuts.append(_place(line, numbers, ends[last - longest // 2], ends[last]) or last)
+        cuts.append(end)
     texts = (line[ends[start] : ends[end]].replace(BLANK, " ").strip() for start, end in pairwise(cuts))
     return [text for text in texts if text]
 
