@@ -36,7 +36,7 @@ def average(config: DictConfig) -> None:
         new.save_tokenizers(*run.tokenizers())
         new.save_weights(average_checkpoints(run, [kept[updates] for updates in chosen]))
         scores, references = measure(new, config.device)
-    except InputError:
+    except BaseException:
         shutil.rmtree(new.folder)
         raise
     if (shortlist := run.folder / "shortlist.npz").exists():

@@ -12,6 +12,8 @@ from s2s.config import choice_names, command, say
 from s2s.errors import InputError
 from s2s.report.compare import FinishedRun, comparability_notes, csv_table, markdown_table, text_table
 from s2s.run import Run
+from s2s.storage import write_result
+from s2s.text.lines import check_nothing_is_lost
 from s2s.training.result import training_summary
 
 ENDINGS = {".txt": "text", ".md": "markdown", ".csv": "csv"}
@@ -20,9 +22,14 @@ ENDINGS = {".txt": "text", ".md": "markdown", ".csv": "csv"}
 def compare(config: DictConfig) -> None:
     """Read the runs, print or write their table, draw their curves."""
     form = chosen_format(config.format, config.output)
+    check_nothing_is_lost([config.output, config.curves], overwrite=config.overwrite)
     runs = read_runs(config)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() and not config.output else None
-    keep(written(runs, form, width), config.output)
+    table = written(runs, form, width)
+    if config.output is None:
+        print(table, end="")
+    else:
+        write_result("output", config.output, table)
     if config.curves:
         from s2s.report.curves import draw_curves  # matplotlib is slow to import
 
@@ -78,17 +85,6 @@ def read_run(run: Run, name: str) -> FinishedRun:
         records=records,
         tokenizer=hashlib.sha256(tokenizer.read_bytes()).hexdigest() if tokenizer.is_file() else "",
     )
-
-
-def keep(table: str, output: str | None) -> None:
-    """Write the table to a file, or print it."""
-    if output is None:
-        print(table, end="")
-        return
-    try:
-        Path(output).write_text(table, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"output={output} cannot be written ({error.strerror}); give another file") from error
 
 
 if __name__ == "__main__":

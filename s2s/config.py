@@ -202,7 +202,8 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
     quietly; a fault of the program keeps its traceback.
     """
     if {"-h", "--help"} & set(sys.argv[1:]):
-        print(help_text(name))
+        with _people_see_one_line():
+            print(help_text(name), flush=True)
         return
     with _people_see_one_line():
         arguments = [quoted(argument) for argument in _with_bare_words(name, sys.argv[1:])]
@@ -211,6 +212,7 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
     def guarded(config: DictConfig) -> None:
         with _people_see_one_line(), _explained(name, overrides):
             task(config)
+            sys.stdout.flush()  # a closed pipe is noticed here, not when Python ends
 
     keep_freed_memory()
     sys.argv[1:] = arguments  # where Hydra reads them
@@ -242,7 +244,11 @@ def _people_see_one_line() -> Iterator[None]:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # else Python complains of it as it ends
         raise SystemExit(0) from None
 
 

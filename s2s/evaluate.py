@@ -9,12 +9,13 @@ from omegaconf import DictConfig
 
 from s2s.config import command
 from s2s.errors import InputError
-from s2s.evaluation import alignment_of_files, compared, listed, of_files, of_runs, written
+from s2s.evaluation import alignment_of_files, compared, listed, of_files, of_runs
 from s2s.report.score import Score
 from s2s.report.systems import Comparison
 from s2s.report.systems_page import write_systems_page
 from s2s.report.systems_record import comparison_record, sentence_records
 from s2s.report.systems_table import bucket_tables, score_tables
+from s2s.storage import write_result
 from s2s.text.lines import check_nothing_is_lost
 
 INPUTS = ("references", "sources", "training", "links", "gold")
@@ -67,7 +68,7 @@ def check_request(config: DictConfig) -> None:
     if config.hypotheses and "-" in reports and not (config.sources or config.training):
         raise InputError("report=- has scores by source length and training frequency; give sources= or training=")
     inputs = [*listed(config.hypotheses), *(config[name] for name in INPUTS)]
-    check_nothing_is_lost(reports + listed(config.output), inputs)
+    check_nothing_is_lost(reports + listed(config.output), inputs, overwrite=config.overwrite)
 
 
 def show_scores(form: str, scores: Sequence[Score]) -> None:
@@ -86,7 +87,7 @@ def write_report(comparison: Comparison, path: str) -> None:
         write_systems_page(comparison, path, title=title)
     else:
         record = {**comparison_record(comparison), "by_sentence": sentence_records(comparison)}
-        written("report", path, as_json(record) + "\n")
+        write_result("report", path, as_json(record) + "\n")
 
 
 def as_json(value: Any) -> str:

@@ -16,12 +16,13 @@ from s2s.report.systems import Comparison, compare_systems
 from s2s.report.token_metrics import OfTokens
 from s2s.report.words import words
 from s2s.run import Run
+from s2s.storage import write_result
 from s2s.text.corpus import Corpus
 from s2s.text.reading import read_lines
 from s2s.training.result import alignment_score
 from s2s.translator import Translator, tell_progress
 
-__all__ = ["TestSet", "alignment_of_files", "compared", "listed", "of_files", "of_runs", "written"]
+__all__ = ["TestSet", "alignment_of_files", "compared", "listed", "of_files", "of_runs"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def of_runs(config: DictConfig, *, with_training: bool) -> TestSet:
     for place, (name, run, corpus) in enumerate(zip(names, runs, corpora, strict=True)):
         systems.append(translated(config, run, corpus, name, sources, references))
         if outputs:
-            written("output", outputs[place], "".join(f"{line}\n" for line in systems[-1].hypotheses))
+            write_result("output", outputs[place], "".join(f"{line}\n" for line in systems[-1].hypotheses))
     training = _training_of(config, runs[0]) if with_training else None
     return TestSet(systems, references, sources, training, config.language or corpora[0].target)
 
@@ -170,14 +171,6 @@ def system_names(paths: Sequence[str]) -> list[str]:
     """Call systems by the last part of their paths, or by the whole paths where that tells them not apart."""
     names = [Path(path).name for path in paths]
     return names if len(set(names)) == len(names) else list(paths)
-
-
-def written(option: str, path: str, text: str) -> None:
-    """Write a file that an option names; raise an InputError where that cannot be."""
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{option}={path} cannot be written ({error.strerror}); give another file") from error
 
 
 def listed(value: str | ListConfig | None) -> list[str]:

@@ -49,15 +49,17 @@ def draw_cells(
     with numbered_pictures(Path(path), draw_gates, say) as add:
         for sources, targets in chunks:
             for translation in translator(sources) if targets is None else translator.score(sources, targets):
-                if translation.source.strip():
-                    add(cell_traces(translator, translation))
+                for part in translation.in_parts:
+                    if part.has_words:
+                        add(cell_traces(translator, part))
 
 
 def write_trees(translator: Translator, sources: Iterable[str], path: str, *, title: str) -> None:
-    """Write the search of every sentence that has words as a tree, all on one page."""
+    """Write the search of every sentence that has words as a tree, of one in parts each, all on one page."""
     _check_suffix(path, (".html",), "view=beam writes a page")
     _beam_of(translator)
-    write_beam_trees((beam_tree(translator, source) for source in sources if source.strip()), path, title=title)
+    parts = (part for source in sources if source.strip() for part in translator.parts(source))
+    write_beam_trees((beam_tree(translator, part) for part in parts), path, title=title)
 
 
 def write_evolution(run: Run, path: str, *, level: str, say: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ from s2s.inspection import Linking, sheets
 from s2s.intervention import interfered_sheets
 from s2s.report.sheet import Sheet
 from s2s.report.suspects import write_report
-from s2s.report.writers import FORMATS, opened_writers
+from s2s.report.writers import FORMATS, numbered_before, opened_writers
 from s2s.run import Run
 from s2s.text.lines import check_nothing_is_lost, opened, paired_lines, read_lines_as_they_come
 from s2s.translator import Translator, tell_progress
@@ -27,7 +27,8 @@ def inspect(config: DictConfig) -> None:
     for name, known in CHOICES.items():
         if config[name] not in known:
             raise InputError(f"{name}={config[name]} is unknown; expected one of {', '.join(known)}")
-    check_nothing_is_lost(listed(config.output) + listed(config.report), (config.input, config.target))
+    files = [name for output in listed(config.output) for name in (output, *numbered_before(output))]
+    check_nothing_is_lost(files + listed(config.report), (config.input, config.target), overwrite=config.overwrite)
     runs = [Run(folder) for folder in listed(config.run)] or [Run.find(None, config.runs_dir)]
     say(f"run: {', '.join(str(run.folder) for run in runs)}")
     if config.view == "attention":

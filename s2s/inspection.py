@@ -1,6 +1,6 @@
 """What is shown of a sentence: every hypothesis of every model, its attention in all its parts, its links."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,7 +64,7 @@ def sheets(
 
     Args:
         translators: by name, which the panels of several bear.
-        sources: sentences; one without words has no panel.
+        sources: sentences; one without words has no panel, and one that is translated in parts has one for each.
         targets: of each a target to be shown in place of translations (forced decoding); None to translate.
         n_best: hypotheses of each translator.
         batch_size: sentences that are worked on together.
@@ -76,23 +76,39 @@ def sheets(
             f"n_best={n_best} ranks translations, and a target leaves nothing to rank; leave one of them out"
         )
     panels: list[list[Panel]] = [[] for _ in sources]
-    for name, translator in translators.items():
+    firsts = [Translation.empty(source) for source in sources]
+    for number, (name, translator) in enumerate(translators.items()):
         if targets is None:
             found = translator(sources, n_best=n_best, batch_size=batch_size)
         else:
             found = translator.score(sources, targets, batch_size=batch_size)
-        rows = [row for row, source in enumerate(sources) if source.strip()]
-        hypotheses = [(row, rank, one) for row in rows for rank, one in enumerate(_all(found[row]), 1)]
-        links = linking([one for *_, one in hypotheses]) if linking else [set()] * len(hypotheses)
-        for (row, rank, one), of_words in zip(hypotheses, links, strict=True):
+        rows = [row for row, one in enumerate(found) if one.has_words]
+        hypotheses = [(row, rank, one) for row in rows for rank, one in enumerate(found[row].hypotheses, 1)]
+        pieces = [part for *_, one in hypotheses for part in one.in_parts]
+        links = iter(linking(pieces) if linking else [set()] * len(pieces))
+        for row, rank, one in hypotheses:
             title = " ".join([name] * (len(translators) > 1) + [str(rank)] * (n_best > 1))
-            panels[row].append(panel(translator, one, title, parts=parts, links=of_words))
-    return [Sheet(source, tuple(shown)) for source, shown in zip(sources, panels, strict=True)]
+            panels[row] += _panels(translator, one, title, parts=parts, links=links)
+        firsts = firsts if number else found
+    return [
+        Sheet(source, tuple(shown), notes=(first.notice,) if first.notice else (), best=len(first.in_parts))
+        for source, shown, first in zip(sources, panels, firsts, strict=True)
+    ]
 
 
-def _all(translation: Translation) -> tuple[Translation, ...]:
-    """A translation and its alternatives."""
-    return translation, *translation.alternatives
+def _panels(
+    translator: Translator, translation: Translation, title: str, *, parts: bool, links: Iterator[set[Link]]
+) -> Iterator[Panel]:
+    """A panel for each part of a hypothesis, given the links of each; their words are counted on from part to part."""
+    several = len(translation.in_parts) > 1
+    source_words = target_words = 0
+    for number, part in enumerate(translation.in_parts, 1):
+        heading = f"{title} part {number} of {len(translation.parts)}".strip() if several else title
+        counted_on = {(i + source_words, j + target_words) for i, j in next(links)}
+        shown = panel(translator, part, heading, parts=parts, links=counted_on)
+        source_words += len(shown.views["words"].source) - 1
+        target_words += len(shown.views["words"].target) - 1
+        yield shown
 
 
 def panel(

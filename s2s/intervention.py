@@ -106,6 +106,8 @@ def interfere(
     begun = translator.target.encode([prefix])[0][:-1] if prefix else []
     if UNK in begun:
         raise InputError(f"prefix={prefix!r} has characters this run has no piece for; write it with others")
+    if len(translator.parts(source)) > 1:
+        raise InputError(f"{source[:40]!r}… is too long to be translated at once; cut it into sentences to interfere")
     pieces = translator.source.pieces(source)
     search = InterferedSearch(translator.search, tuple(begun), sight(pieces, force=force, forbid=forbid))
     return translator.using(search)([source], n_best=n_best)[0]
@@ -137,10 +139,10 @@ def interfered_sheets(
     if prefix and replace:
         raise InputError("prefix= and replace= both say how the translation begins; give one of them")
     for source in sources:
-        if not source.strip():
+        (before,) = translator([source])
+        if not before.has_words:
             yield Sheet(source, ())
             continue
-        (before,) = translator([source])
         begun = replaced_word(before.text, replace) if replace else prefix
         after = interfere(translator, source, prefix=begun, force=force, forbid=forbid)
         links = linking([before, after]) if linking else [set(), set()]

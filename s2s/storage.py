@@ -8,7 +8,7 @@ from pathlib import Path
 
 from s2s.errors import InputError
 
-__all__ = ["checksum", "settle", "write_whole", "writing"]
+__all__ = ["checksum", "settle", "whole_file", "write_result", "write_whole", "writing"]
 
 
 def checksum(content: bytes) -> str:
@@ -16,36 +16,56 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under another name, see it onto the disk, and only then give it its own.
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """Where to write a file that takes its name in one step, once the block has ended without an error.
 
-    Raises:
-        InputError: there is no room, or no right to write; what stood under the name before still does.
+    The place lies beside it, with the same suffix; what was written there is seen onto the disk before it has the name,
+    and is removed if an error ends the block. A device or a pipe is written as it is.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
-        settle(path.parent)
-
-
-def settle(folder: Path) -> None:
-    """See the names in a folder onto the disk, where the system has such a thing."""
-    if os.name != "posix":
+    final = Path(path).resolve()  # a link stays one
+    if final.exists() and not final.is_file():
+        yield Path(path)
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    partial = final.with_name(f".{final.stem}.partial{final.suffix}")
+    try:
+        yield partial
+        settle(partial)
+        os.replace(partial, final)
+    finally:
+        partial.unlink(missing_ok=True)
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        settle(final.parent)
+
+
+def settle(path: Path) -> None:
+    """See what a file holds, or a folder's names, onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file of a run whole, and its folder where there is none.
+
+    Raises:
+        InputError: there is no room, or no right to write; what stood under the name before still does.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
+            partial.write_bytes(content)
+
+
+def write_result(option: str, path: str, text: str) -> None:
+    """Write a text to the file that an option names; raise an InputError where that cannot be."""
+    try:
+        with whole_file(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{option}={path} cannot be written ({error.strerror}); give another file") from error
 
 
 @contextmanager

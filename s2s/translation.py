@@ -1,8 +1,12 @@
 """Translations: text, how probable it is, and what the model looked at; and how ids become them."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,7 @@ from s2s.errors import InputError
 from s2s.report.sheet import View
 from s2s.report.words import merge_pieces
 from s2s.search.hypothesis import Hypothesis
+from s2s.text.cutting import rejoined
 from s2s.text.tokenizer import Tokenizer
 
 __all__ = ["Rendering", "Translation"]
@@ -19,6 +24,9 @@ __all__ = ["Rendering", "Translation"]
 @dataclass(frozen=True)
 class Translation:
     """One translation. Labels and matrix go together: ``attention`` is (target tokens, source tokens).
+
+    A source too long to be translated at once is translated in ``parts``, and all it has is theirs one after the other,
+    each with its own end marks; ``score`` is the mean of theirs. ``weights`` is the attention of one in one part.
 
     ``score`` is what hypotheses are ranked by, ``log_prob`` the model's log-probability, natural logarithm, summed
     over ``token_log_probs``. Tokens are pieces in the order in which they are read, the end mark last. ``finished`` is
@@ -33,15 +41,82 @@ class Translation:
     source_tokens: tuple[str, ...]
     target_tokens: tuple[str, ...]
     token_log_probs: tuple[float, ...]
-    attention: np.ndarray
+    weights: np.ndarray
     finished: bool = True
     alternatives: tuple["Translation", ...] = ()
     run_scores: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple["Translation", ...] = ()
 
     @classmethod
     def empty(cls, source: str) -> "Translation":
         """The translation of a line without words: no words."""
         return cls(source, "", 0.0, 0.0, (), (), (), np.zeros((0, 0), np.float32))
+
+    @classmethod
+    def joined(cls, source: str, parts: Sequence["Translation"], *, n_best: int = 1) -> "Translation":
+        """The translation of a source that was translated in parts.
+
+        Its hypotheses, at most ``n_best``, have one of each part's, and their scores have the greatest sums.
+        """
+        best: list[tuple[float, tuple[Translation, ...]]] = [(0.0, ())]
+        for part in parts:
+            longer = [(score + one.score, (*chosen, one)) for score, chosen in best for one in part.hypotheses]
+            best = heapq.nlargest(n_best, longer, key=itemgetter(0))
+        first, *others = (cls._of_parts(source, chosen) for _, chosen in best)
+        return replace(first, alternatives=tuple(others))
+
+    @classmethod
+    def _of_parts(cls, source: str, parts: tuple["Translation", ...]) -> "Translation":
+        """One hypothesis, of one of each part."""
+        run_scores = {name: fmean(part.run_scores[name] for part in parts) for name in parts[0].run_scores}
+        return cls(
+            source=source,
+            text=rejoined([part.text for part in parts]),
+            score=fmean(part.score for part in parts),
+            log_prob=sum(part.log_prob for part in parts),
+            source_tokens=tuple(chain.from_iterable(part.source_tokens for part in parts)),
+            target_tokens=tuple(chain.from_iterable(part.target_tokens for part in parts)),
+            token_log_probs=tuple(chain.from_iterable(part.token_log_probs for part in parts)),
+            weights=np.zeros((0, 0), np.float32),
+            finished=all(part.finished for part in parts),
+            run_scores=run_scores,
+            parts=parts,
+        )
+
+    @property
+    def attention(self) -> np.ndarray:
+        """What was looked at, (target tokens, source tokens); nothing of another part.
+
+        Of several parts it is put together each time it is asked for, and takes room as the square of their number.
+        """
+        if not self.parts:
+            return self.weights
+        looks = any(part.weights.shape[1] for part in self.parts)
+        whole = np.zeros((len(self.target_tokens), len(self.source_tokens) if looks else 0), np.float32)
+        row = column = 0
+        for part in self.parts:
+            rows, columns = part.weights.shape
+            whole[row : row + rows, column : column + columns] = part.weights
+            row, column = row + rows, column + columns
+        return whole
+
+    @property
+    def in_parts(self) -> tuple["Translation", ...]:
+        """Its parts, or itself where it has none."""
+        return self.parts or (self,)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the source has more than its end mark."""
+        return len(self.source_tokens) > 1
+
+    @property
+    def notice(self) -> str:
+        """What a person should know of it, if anything."""
+        if not self.parts:
+            return ""
+        pieces = len(self.source_tokens) - len(self.parts)
+        return f"{pieces:,} pieces are too many to be translated at once; it was cut into {len(self.parts)} parts"
 
     @property
     def hypotheses(self) -> tuple["Translation", ...]:
@@ -49,9 +124,18 @@ class Translation:
         return replace(self, alternatives=()), *self.alternatives
 
     def as_dict(self) -> dict[str, object]:
-        """Everything in JSON's types; attention is a list of rows, one per target token."""
+        """Everything in JSON's types; attention is a list of rows, one per target token.
+
+        Of several ``parts`` each has its own tokens and attention, and the whole has none beside them.
+        """
         fields: dict[str, object] = dict(vars(self))
-        fields["attention"] = [[round(float(weight), 6) for weight in row] for row in self.attention]
+        del fields["weights"], fields["parts"]
+        if self.parts:
+            for name in ("source_tokens", "target_tokens", "token_log_probs"):
+                del fields[name]
+            fields["parts"] = [part.as_dict() for part in self.parts]
+        else:
+            fields["attention"] = [[round(float(weight), 6) for weight in row] for row in self.weights]
         fields["alternatives"] = [one.as_dict() for one in self.alternatives]
         if not self.run_scores:
             del fields["run_scores"]
@@ -63,9 +147,10 @@ class Translation:
         Raises:
             InputError: the model looks at nothing.
         """
-        if self.source_tokens and not self.attention.shape[1]:
+        attention = self.attention
+        if self.source_tokens and not attention.shape[1]:
             raise InputError("a model without attention (model/attention=none) has none to show; take another run")
-        return View(self.source_tokens, self.target_tokens, self.attention, self.token_log_probs)
+        return View(self.source_tokens, self.target_tokens, attention, self.token_log_probs)
 
     def words(self) -> View:
         """Attention between words."""
@@ -74,12 +159,17 @@ class Translation:
     def draw(self, path: str | Path) -> str:
         """Draw a heatmap, ``.png``, ``.svg`` or ``.pdf``; return what a person should know of it, if anything.
 
+        Of several parts the first is drawn.
+
         Raises:
             InputError: the model looks at nothing, so there is nothing to draw.
         """
         from s2s.report.heatmap import draw_heatmap
 
-        return draw_heatmap(self.pieces(), path)
+        if not self.parts:
+            return draw_heatmap(self.pieces(), path)
+        said = self.parts[0].draw(path)
+        return f"{said}\nthe first of {len(self.parts)} parts".strip()
 
 
 @dataclass(frozen=True)
@@ -105,7 +195,7 @@ class Rendering:
                 source_tokens=source_tokens,
                 target_tokens=tuple(self.turned(self.target.pieces_of(hypothesis.tokens))),
                 token_log_probs=tuple(self.turned(hypothesis.token_log_probs)),
-                attention=self.turned(hypothesis.attention[:, : len(source_tokens)]),
+                weights=self.turned(hypothesis.attention[:, : len(source_tokens)]),
                 finished=hypothesis.finished,
             )
             for hypothesis in hypotheses
@@ -125,7 +215,7 @@ class Rendering:
             source_tokens=tuple(self.source.pieces(source)),
             target_tokens=tuple(self.turned(self.target.pieces(target)) if isinstance(target, str) else target),
             token_log_probs=tuple(self.turned(log_probs)),
-            attention=self.turned(attention),
+            weights=self.turned(attention),
         )
 
     def turned(self, rows: Any) -> Any:

@@ -23,18 +23,30 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, common_tokenizers, pick_device
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, SentenceIds, collate, plan_batches
+from s2s.text.cutting import cut
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 from s2s.translation import Rendering, Translation
 
 __all__ = ["Reranker", "Search", "SearchState", "Translation", "Translator", "tell_progress"]
 
-Done = TypeVar("Done")
+Done = TypeVar("Done", bound="Told")
 
 WINDOW = 16  # batches that are sorted by length together, while a stream is read
 SECONDS_BETWEEN_NOTICES = 5
 HYPOTHESES_PER_SENTENCE = 8  # where more are wanted of each, a batch has fewer sentences
 TOKENS_PER_SENTENCE = 64  # a batch holds at most this many source tokens for every sentence it may hold
+LONGEST = 1000  # source pieces that are ever translated at once, so that memory suffices
+LONGEST_GIVEN = 4096  # pieces of either side of a pair whose target is given
+NEXT_PART = 1 << 40  # from the number of a line to those of its parts, which decide what is drawn for them
+
+
+class Told(Protocol):
+    """What a person may have to know something of."""
+
+    @property
+    def notice(self) -> str:
+        """What that is, or nothing."""
 
 
 class Reranker(Protocol):
@@ -57,9 +69,14 @@ def _check_request(sentences: Iterable[object], batch_size: int) -> None:
 
 
 def tell_progress(done: Iterable[Done], say: Callable[[str], None]) -> Iterator[Done]:
-    """Pass what has been made of each line on, and say every few seconds how many lines there have been."""
+    """Pass what has been made of each line on; say what is to be known of a line, and now and then how many there were.
+
+    Lines are counted from 1.
+    """
     told = time.monotonic()
     for number, one in enumerate(done, 1):
+        if one.notice:
+            say(f"line {number:,}: {one.notice}")
         yield one
         if number % 100 == 0 and time.monotonic() - told > SECONDS_BETWEEN_NOTICES:
             told = time.monotonic()
@@ -81,6 +98,7 @@ class Translator:
             thread on a CPU, where small products gain little from a second one, and one on a GPU.
         shortlist: which words a sentence may use; None for all.
         partners: target pieces for each source piece, where there is a shortlist.
+        longest: source pieces that are translated at once; a longer line is cut into its sentences.
 
     Raises:
         InputError: a precision that is unknown or not to be had, or no worker.
@@ -98,6 +116,7 @@ class Translator:
         workers: int | None = None,
         shortlist: Shortlist | None = None,
         partners: int = 0,
+        longest: int = LONGEST,
     ) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers={workers} would leave the work undone; give 1 or more, or null")
@@ -108,6 +127,7 @@ class Translator:
         self.device = device
         self.workers = workers
         self.shortlist, self.partners = shortlist, partners
+        self.longest = longest
         self.reranker: Reranker | None = None
         self.rendering = Rendering(source, target)
         self._writer: Writer = OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
@@ -160,6 +180,8 @@ class Translator:
             workers=workers,
             shortlist=None if shortlist is None else Shortlist.joined([one.shortlist() for one in runs], shortlist),
             partners=(shortlist or 0) * len(runs),
+            # No model is asked for more than what it was trained on.
+            longest=min(LONGEST, *(OmegaConf.select(one.config, "training.longest", default=LONGEST) for one in runs)),
         )
 
     @classmethod
@@ -208,19 +230,41 @@ class Translator:
         """Translate sentences: one translation each, in order; the batch size does not change them.
 
         Args:
-            sentences: source sentences; one without words is translated by none.
+            sentences: source sentences; one without words is translated by none, and one of more than ``longest``
+                pieces in parts.
             n_best: hypotheses per sentence; those after the best are its ``alternatives``.
             batch_size: sentences that are worked on together.
             first_row: number of the first sentence in the whole of the input, which decides what is drawn for it.
         """
         _check_request(sentences, batch_size)
+        lines = [self.parts(sentence) for sentence in sentences]
+        texts = [text for parts in lines for text in parts]
+        rows = [row + place * NEXT_PART for row, parts in enumerate(lines, first_row) for place in range(len(parts))]
+        found = iter(self._best(texts, rows, n_best, batch_size))
+        of_lines = [list(islice(found, len(parts))) for parts in lines]
+        return [
+            own[0] if len(own) == 1 else Translation.joined(sentence, own, n_best=n_best)
+            for sentence, own in zip(sentences, of_lines, strict=True)
+        ]
+
+    def parts(self, sentence: str) -> list[str]:
+        """The texts that are translated one by one for a sentence: itself, unless it is too long."""
+        # There are no more pieces than characters and the blank before them.
+        if len(sentence) < self.longest or len(pieces := self.source.pieces(sentence)[:-1]) <= self.longest:
+            return [sentence]
+        return cut(pieces, self.longest)
+
+    def _best(self, sentences: Sequence[str], rows: Sequence[int], n_best: int, batch_size: int) -> list[Translation]:
+        """Translate, hypotheses in the order of the reranker, where there is one."""
         if self.reranker is None or n_best < 1:
-            return self._translate(sentences, n_best, batch_size, first_row)
-        candidates = self._translate(sentences, max(n_best, self.reranker.candidates), batch_size, first_row)
+            return self._translate(sentences, rows, n_best, batch_size)
+        candidates = self._translate(sentences, rows, max(n_best, self.reranker.candidates), batch_size)
         return [replace(one, alternatives=one.alternatives[: n_best - 1]) for one in self.reranker(candidates)]
 
-    def _translate(self, sentences: Sequence[str], n_best: int, batch_size: int, first_row: int) -> list[Translation]:
-        """Translate, hypotheses in the order of the search."""
+    def _translate(
+        self, sentences: Sequence[str], rows: Sequence[int], n_best: int, batch_size: int
+    ) -> list[Translation]:
+        """Translate, hypotheses in the order of the search; ``rows`` are the sentences' numbers."""
         ids = self.source.encode(sentences)
         translations = [Translation.empty(sentence) for sentence in sentences]
         worded = np.flatnonzero([len(sentence) > 1 for sentence in ids])
@@ -229,13 +273,13 @@ class Translator:
         plan = plan_batches(lengths, lengths, tokens=at_once * TOKENS_PER_SENTENCE, sentences=at_once)
         batches = [worded[batch] for batch in plan]
 
-        def search(rows: np.ndarray) -> Found:
-            return self._search([ids[row] for row in rows], (first_row + rows).tolist(), n_best)
+        def search(batch: np.ndarray) -> Found:
+            return self._search([ids[place] for place in batch], [rows[place] for place in batch], n_best)
 
         workers = self.workers or (torch.get_num_threads() if self.device.type == "cpu" else 1)
-        for rows, found in zip(batches, in_order(search, batches, workers=workers), strict=True):
-            for row, hypotheses in zip(rows, found, strict=True):
-                translations[row] = self.rendering.found(sentences[row], hypotheses)
+        for batch, found in zip(batches, in_order(search, batches, workers=workers), strict=True):
+            for place, hypotheses in zip(batch, found, strict=True):
+                translations[place] = self.rendering.found(sentences[place], hypotheses)
         return translations
 
     def stream(self, lines: Iterable[str], *, n_best: int = 1, batch_size: int = 64) -> Iterator[Translation]:
@@ -260,7 +304,7 @@ class Translator:
             batch_size: pairs that are worked on together.
 
         Raises:
-            InputError: unequal numbers of sources and targets.
+            InputError: unequal numbers of sources and targets, or a pair with more than ``LONGEST_GIVEN`` pieces.
         """
         _check_request(sources, batch_size)
         _check_request(targets, batch_size)
@@ -268,6 +312,13 @@ class Translator:
             raise InputError(f"{len(sources)} sources but {len(targets)} targets; give one target for every source")
         target_ids = SentenceIds.of([self.rendering.target_ids(target) for target in targets])
         pairs = ParallelIds(SentenceIds.of(self.source.encode(sources)), target_ids)
+        longer = np.maximum(pairs.source.lengths, pairs.target.lengths)
+        if len(longer) and longer.max() > LONGEST_GIVEN:
+            row = int(longer.argmax())
+            raise InputError(
+                f"{longer[row]:,} pieces are too many for a pair whose target is given, at most {LONGEST_GIVEN:,}: "
+                f"{sources[row][:40]!r}…; cut it into sentences"
+            )
         scored: dict[int, Translation] = {}
         for model in self.models:
             model.eval()

@@ -157,7 +157,7 @@ def test_the_help_shows_the_words_and_every_option(in_process):
     code, out, _ = in_process("compare", "--help")
     assert code == 0
     assert out.startswith("# python -m s2s.compare runs/a runs/b")
-    assert re.findall(r"^(\w+):", out, re.MULTILINE) == ["runs", "runs_dir", "format", "output", "curves"]
+    assert re.findall(r"^(\w+):", out, re.MULTILINE) == ["runs", "runs_dir", "format", "output", "curves", "overwrite"]
     assert "group=choice" not in out
 
 

@@ -300,7 +300,7 @@ def test_a_run_whose_training_data_is_gone_is_reported_without_it(in_process, tr
     assert code == 0
     assert "without scores by training frequency, give training= for them: data.path: gone does not exist" in error
     assert "by_frequency" not in json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
-    code, _, error = in_process(*command, f"training={digits}/train.en")
+    code, _, error = in_process(*command, f"training={digits}/train.en", "overwrite=true")
     assert code == 0, error
     assert "by_frequency" in json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
 

@@ -21,6 +21,8 @@ from s2s.model.recurrent import Recurrent, RecurrentState
 
 __all__ = ["BahdanauDecoder", "Decoder", "DecoderState", "DecoderStep", "LuongDecoder"]
 
+POSITIONS_AT_ONCE = 128  # of a target that look at the same time: some scores take room for each with each source word
+
 
 @dataclass(frozen=True)
 class DecoderState:
@@ -204,11 +206,16 @@ class LuongDecoder(Decoder):
         """Write whole targets; where nothing of one position goes into the next but the layers' state, all at once."""
         if self.feed_size or self.attention.needs_past:
             return super().forward(embedded, state, memory)
-        rows, positions = embedded.shape[:2]
         hidden, _ = self.recurrent.scan(embedded, state=state.rnn, draws=state.draws.layers[0])
-        nothing = state.attended.repeat_interleave(positions, dim=0)
-        outputs, weights, _ = self._look(hidden.flatten(0, 1), memory, nothing)
-        return outputs.view(rows, positions, -1), weights.view(rows, positions, -1)
+        outputs, attention = [], []
+        for some in torch.split(hidden, POSITIONS_AT_ONCE, dim=1):
+            nothing = state.attended.repeat_interleave(some.shape[1], dim=0)
+            output, weights, _ = self._look(some.flatten(0, 1), memory, nothing)
+            outputs.append(output.view(*some.shape[:2], output.shape[1]))
+            attention.append(weights.view(*some.shape[:2], weights.shape[1]))
+        if len(outputs) == 1:
+            return outputs[0], attention[0]
+        return torch.cat(outputs, dim=1), torch.cat(attention, dim=1)
 
     def _look(self, hidden: Tensor, memory: Memory, attended: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(N, H) -> attentional states ``h~`` (N, H), weights (N, S), attended (N, P, S)."""

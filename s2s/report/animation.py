@@ -52,8 +52,8 @@ def write_animation(frames: Sequence[View], path: str | Path, *, titles: Sequenc
     page = _page(heatmaps, titles)
     images = [_photograph(heatmaps, frame, title, page) for frame, title in zip(frames, titles, strict=True)]
     durations = [milliseconds] * (len(images) - 1) + [max(milliseconds, LAST_FRAME)]
-    with writing(picture, "animation"):
-        images[0].save(picture, save_all=True, append_images=images[1:], duration=durations, loop=0)
+    with writing(picture, "animation") as partial:
+        images[0].save(partial, save_all=True, append_images=images[1:], duration=durations, loop=0)
     return heatmaps.notice()
 
 

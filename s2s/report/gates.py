@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from s2s.errors import InputError
 from s2s.report.fonts import choose_families, font, missing_glyph_notice, quiet_font_search, substituted
-from s2s.report.heatmap import COLOURS
+from s2s.report.heatmap import COLOURS, MOST_LABELS
 from s2s.report.labels import readable, visible
 from s2s.report.picture import DOTS_PER_INCH, INK, checked_path, save_picture
 
@@ -83,13 +83,14 @@ def draw_gates(traces: Sequence[CellTrace], path: str | Path, *, title: str = ""
     numbers stay within; numbers beyond it look like it.
 
     Args:
-        traces: one or more; side by side as far as there is room.
+        traces: one or more; side by side as far as there is room; of more than 150 labels the first are drawn.
         path: the picture, ``.png``, ``.svg`` or ``.pdf``; folders that are missing are made. Text in SVG stays text,
             whose glyphs the viewer chooses.
         title: a line above the picture.
 
     Returns:
-        What to install where no installed font has a character, drawn as ``�``; else nothing.
+        What people should know, a line each: labels that were left out, and what to install where no installed font has
+        a character, which is drawn as ``�``.
 
     Raises:
         InputError: there is no trace, the suffix is another, or the file cannot be written.
@@ -97,14 +98,22 @@ def draw_gates(traces: Sequence[CellTrace], path: str | Path, *, title: str = ""
     if not traces:
         raise InputError("picture of gates without a trace, expected one or more; pass what the layers did")
     picture = checked_path(path, "picture of gates")
-    shown = [replace(trace, name=visible(trace.name), labels=tuple(map(readable, trace.labels))) for trace in traces]
+    shown = [_shown(trace) for trace in traces]
     heading = visible(title)
     texts = [heading, *(text for trace in shown for text in (trace.name, *trace.labels, *map(_spelt, trace.values)))]
     families, missing = choose_families("".join(texts))
     if picture.suffix.lower() == ".svg":
         families, missing = [*families, "sans-serif"], []
     save_picture(_Picture(shown, heading, families, missing).figure, picture, "picture of gates")
-    return missing_glyph_notice(missing)
+    most = max(len(trace.labels) for trace in traces)
+    cropped = f"picture of {most} labels, of which the first {MOST_LABELS} are drawn" if most > MOST_LABELS else ""
+    return "\n".join(line for line in (cropped, missing_glyph_notice(missing)) if line)
+
+
+def _shown(trace: CellTrace) -> CellTrace:
+    """A trace as it is drawn: readable labels, and no more than there is room for."""
+    values = {name: value[:MOST_LABELS] for name, value in trace.values.items()}
+    return CellTrace(visible(trace.name), tuple(map(readable, trace.labels[:MOST_LABELS])), values)
 
 
 class _Picture:

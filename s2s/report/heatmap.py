@@ -21,7 +21,7 @@ from s2s.report.labels import readable, visible
 from s2s.report.picture import INK, checked_path, save_picture
 from s2s.report.sheet import View
 
-__all__ = ["Heatmaps", "draw_heatmap", "draw_heatmaps"]
+__all__ = ["COLOURS", "MOST_LABELS", "Heatmaps", "draw_heatmap", "draw_heatmaps"]
 
 MOST_LABELS = 150
 

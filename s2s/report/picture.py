@@ -8,6 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from s2s.errors import InputError
+from s2s.storage import whole_file
 
 __all__ = ["INK", "MARGIN", "checked_path", "save_picture", "writing"]
 
@@ -34,16 +35,21 @@ def save_picture(figure: Figure, path: Path, kind: str) -> None:
     """
     # Text in SVG stays text: the viewer chooses its glyphs, and it can be searched and copied.
     text = rc_context({"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans", "Verdana"]})
-    with writing(path, kind), text:
-        figure.savefig(path, dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=MARGIN, facecolor="white")
+    with writing(path, kind) as partial, text:
+        figure.savefig(partial, dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=MARGIN, facecolor="white")
 
 
 @contextmanager
-def writing(path: Path, kind: str) -> Iterator[None]:
-    """Make the folders of a picture; raise an InputError, naming the kind of picture, if it cannot be written."""
+def writing(path: Path, kind: str) -> Iterator[Path]:
+    """Where to write a picture, whole or not at all, its folders made.
+
+    Raises:
+        InputError: it cannot be written; the error names the kind of picture.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield
+        with whole_file(path) as partial:
+            yield partial
     except OSError as error:
         raise InputError(
             f"{kind} {str(path)!r} cannot be written ({error.strerror}), expected a path in a folder you may "

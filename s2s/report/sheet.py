@@ -100,11 +100,24 @@ class Sheet:
         source: as it was given.
         panels: one or more; none for a line without words.
         notes: lines to print above them, such as why a report shows this sentence.
+        best: how many of the panels, from the first on, show the best hypothesis: one, or one for each part of a line
+            that was translated in parts.
     """
 
     source: str
     panels: tuple[Panel, ...]
     notes: tuple[str, ...] = ()
+    best: int = 1
+
+    @property
+    def links(self) -> str:
+        """Those of the best hypothesis."""
+        return " ".join(panel.links for panel in self.panels[: self.best] if panel.links)
+
+    @property
+    def notice(self) -> str:
+        """The notes in one."""
+        return "; ".join(self.notes)
 
     def as_dict(self) -> dict[str, Any]:
         """The same in JSON's types."""

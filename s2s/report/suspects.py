@@ -2,7 +2,6 @@
 
 import heapq
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from s2s.errors import InputError
 from s2s.report.gallery import Gallery
+from s2s.report.json_lines import json_line
 from s2s.report.sheet import Sheet
 from s2s.report.suspicion import Suspicion, suspicion
 from s2s.report.writers import opened_file
@@ -36,10 +36,11 @@ class Suspect:
 
 
 def suspects(sheets: Iterable[Sheet]) -> Iterator[Suspect]:
-    """Measure sentences as they come; those without words are left out."""
+    """Measure sentences as they come, in parts where they are shown so; those without words are left out."""
     for line, sheet in enumerate(sheets, 1):
-        if sheet.panels:
-            yield Suspect(line, sheet, suspicion(sheet.panels[0].views["words"]))
+        for number, panel in enumerate(sheet.panels[: sheet.best]):
+            panels = (panel, *(() if number else sheet.panels[sheet.best :]))
+            yield Suspect(line, replace(sheet, panels=panels, best=1), suspicion(panel.views["words"]))
 
 
 def write_report(sheets: Iterable[Sheet], outputs: Sequence[str], *, count: int, title: str) -> None:
@@ -71,7 +72,7 @@ def write_report(sheets: Iterable[Sheet], outputs: Sequence[str], *, count: int,
                     gallery.add(replace(one.sheet, notes=notes))
         else:
             with opened_file(Path(output)) as file:
-                file.writelines(f"{json.dumps(one.as_dict(), ensure_ascii=False)}\n".encode() for one in ranked)
+                file.writelines(f"{json_line(one.as_dict())}\n".encode() for one in ranked)
 
 
 def most_suspicious(found: Iterable[Suspect], count: int) -> list[Suspect]:

@@ -1,6 +1,7 @@
 """From attention between pieces to attention between words."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,22 @@ def _cover(tokens: Sequence[str], side: str) -> tuple[list[str], NDArray[np.floa
     """Count the characters each piece gives each word: P pieces -> (words, (P, W)).
 
     A piece of nothing but blanks goes whole to the word after it, or to the last word. No row and no column is empty.
+    Where several sentences stand in a line, each with its ``</s>``, no word goes on from one to the next.
     """
+    ends = [place + 1 for place, token in enumerate(tokens[:-1]) if token == EOS_PIECE]
+    if not ends:
+        return _cover_of_one(tokens, side)
+    sentences = [_cover_of_one(tokens[start:end], side) for start, end in pairwise([0, *ends, len(tokens)])]
+    cover = np.zeros((len(tokens), sum(len(found) for found, _ in sentences)))
+    row = column = 0
+    for found, own in sentences:
+        cover[row : row + len(own), column : column + len(found)] = own
+        row, column = row + len(own), column + len(found)
+    return [word for found, _ in sentences for word in found], cover
+
+
+def _cover_of_one(tokens: Sequence[str], side: str) -> tuple[list[str], NDArray[np.float64]]:
+    """The same of one sentence."""
     has_eos = bool(tokens) and tokens[-1] == EOS_PIECE
     pieces = [token.replace(BLANK, " ") for token in (tokens[:-1] if has_eos else tokens)]
     text = "".join(pieces)

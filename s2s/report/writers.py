@@ -1,7 +1,7 @@
 """Where sheets go, as they come: the terminal, or a file of numbers, text, links, pictures or a page."""
 
-import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -14,6 +14,7 @@ from typing import IO, Any, TypeVar
 import numpy as np
 
 from s2s.errors import InputError
+from s2s.report.json_lines import json_line
 from s2s.report.sheet import Panel, Sheet
 from s2s.report.terminal import heatmap_lines, sentence_lines
 
@@ -22,6 +23,7 @@ __all__ = [
     "SUFFIXES",
     "Writer",
     "file_writer",
+    "numbered_before",
     "numbered_pictures",
     "opened_file",
     "opened_writers",
@@ -68,9 +70,9 @@ def sheet_lines(sheet: Sheet, form: str, level: str) -> Iterator[str]:
         level: ``words`` or ``pieces``, for people.
     """
     if form == "jsonl":
-        yield json.dumps(sheet.as_dict(), ensure_ascii=False)
+        yield json_line(sheet.as_dict())
     elif form == "links":
-        yield sheet.panels[0].links if sheet.panels else ""
+        yield sheet.links
     else:
         yield from sheet.notes
         for panel in sheet.panels:
@@ -160,13 +162,16 @@ def _page(path: Path, *, title: str, **_: Any) -> Iterator[Writer]:
 
 @contextmanager
 def _pictures(path: Path, *, level: str, say: Callable[[str], None], **_: Any) -> Iterator[Writer]:
-    """One picture, or where there are several sentences one for each, with the number of the sentence in its name."""
+    """One picture, or where there are several sentences one for each, with the number of the sentence in its name.
+
+    Of a line that was translated in parts it shows the first.
+    """
     from s2s.report.heatmap import draw_heatmaps
 
     def draw(sheet: Sheet, picture: Path) -> str:
-        views = [panel.views[level] for panel in sheet.panels]
-        titles = [panel.title for panel in sheet.panels] if len(views) > 1 else [""]
-        return draw_heatmaps(views, picture, titles=titles) if views else ""
+        panels = sheet.panels if sheet.best == 1 else sheet.panels[:1]  # all parts would make a picture nobody can open
+        titles = [panel.title for panel in panels] if len(sheet.panels) > 1 else [""]
+        return draw_heatmaps([panel.views[level] for panel in panels], picture, titles=titles) if panels else ""
 
     with numbered_pictures(path, draw, say) as add:
         yield add
@@ -209,6 +214,15 @@ def numbered_pictures(
     yield add
     while waiting:
         draw_at(waiting.pop(), path)
+
+
+def numbered_before(output: str) -> list[str]:
+    """The numbered pictures that are there already beside a picture of this name, for several sentences."""
+    path = Path(output)
+    if SUFFIXES.get(path.suffix.lower()) is not _pictures:
+        return []
+    number = re.compile(re.escape(path.stem) + r"-[0-9]+" + re.escape(path.suffix))
+    return sorted(str(other) for other in path.parent.glob(f"*{path.suffix}") if number.fullmatch(other.name))
 
 
 @contextmanager

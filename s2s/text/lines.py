@@ -1,5 +1,6 @@
 """Lines of a pipe or a file as they come, and where results go."""
 
+import codecs
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,31 @@ __all__ = ["check_nothing_is_lost", "opened", "paired_lines", "read_lines_as_the
 CHUNK_BYTES = 1 << 16
 
 
-def check_nothing_is_lost(outputs: Iterable[str], inputs: Iterable[str | None]) -> None:
-    """Raise an InputError where a result would be written over what is read; ``-`` is no file."""
+def check_nothing_is_lost(
+    outputs: Iterable[str | None], inputs: Iterable[str | None] = (), *, overwrite: bool = False
+) -> None:
+    """Raise an InputError where a result would be written over what is there; to be asked before any work is done.
+
+    Args:
+        outputs: files that are to be written; ``-`` and None are none, and devices and pipes may be written.
+        inputs: files that are read, which are not written over even where it is asked for.
+        overwrite: write over files that exist.
+    """
     read = {Path(str(name)).resolve() for name in inputs if name not in (None, "-")}
+    named: set[Path] = set()
     for output in outputs:
-        if output != "-" and Path(output).resolve() in read:
+        if output is None or output == "-":
+            continue
+        path = Path(output).resolve()
+        if path.exists() and not path.is_file():
+            continue
+        if path in read:
             raise InputError(f"{output} is an input, which would be lost; give another file for the result")
+        if path in named:
+            raise InputError(f"{output} is named twice, and one result would be lost; give each a file of its own")
+        if path.is_file() and not overwrite:
+            raise InputError(f"{output} exists; give another file or overwrite=true")
+        named.add(path)
 
 
 @contextmanager
@@ -42,14 +62,19 @@ def opened(name: str, mode: str) -> Iterator[BinaryIO]:
 def read_lines_as_they_come(source: BinaryIO) -> Iterator[list[str]]:
     """Yield the lines of each chunk as soon as it is there, so that a slow pipe is answered line by line.
 
-    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD.
+    A line ends at ``\\n`` or ``\\r\\n`` alone; bytes that are no UTF-8 are shown as U+FFFD, and a BOM at the start is
+    not part of the text.
     """
-    rest = b""
+    waiting: list[bytes] = []  # of the line that has not ended yet
+    mark = codecs.BOM_UTF8
     while chunk := source.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
-        *lines, rest = (rest + chunk).split(b"\n")
-        if lines:
+        first, *others = chunk.split(b"\n")
+        waiting.append(first)
+        if others:
+            lines = [b"".join(waiting).removeprefix(mark), *others[:-1]]
             yield [_decoded(line) for line in lines]
-    if rest:
+            waiting, mark = others[-1:], b""
+    if rest := b"".join(waiting).removeprefix(mark):
         yield [_decoded(rest)]
 
 

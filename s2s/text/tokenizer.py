@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ EOS_PIECE = "</s>"
 EVERY_CHARACTER = 0x110000  # as many as Unicode has room for
 CHINESE = regex.compile(r"\p{Han}")
 CUT = "\N{WORD JOINER}"
+BLANK = "▁"
+HALVES = re.compile("[\ud800-\udfff]")
 
 Item = TypeVar("Item", int, str)
 
@@ -30,9 +33,14 @@ Item = TypeVar("Item", int, str)
 def normalise(text: str) -> str:
     """Bring text to Unicode's composed form (NFC) with single blanks between words.
 
-    Compatibility characters stay as they are: NFKC would turn a Chinese comma into a Latin one.
+    Compatibility characters stay as they are: NFKC would turn a Chinese comma into a Latin one. ``▁``, by which
+    SentencePiece writes a blank, is one. Halves of surrogate pairs are joined, or U+FFFD where they stand alone.
     """
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    if not text.isascii():
+        if HALVES.search(text):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        text = unicodedata.normalize("NFC", text).replace(BLANK, " ")
+    return " ".join(text.split())
 
 
 class Tokenizer:

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from s2s.report.corpus_metrics import METRICS
 from s2s.report.metrics import Score
 from s2s.search.beam import BeamSearch
 from s2s.search.grid import PenaltyGrid
+from s2s.text.cutting import rejoined
 from s2s.translator import Translator, tell_progress
 
 __all__ = ["TUNED", "Result", "table", "tried"]
@@ -58,12 +60,14 @@ def tried(
     sources, references = pairs
     begun = time.perf_counter()
     grid = translator.using(PenaltyGrid(search, tuple(settings)))
-    found = list(tell_progress(grid.stream(sources, batch_size=batch_size), say))
+    lines = [translator.parts(source) for source in sources]
+    found = list(tell_progress(grid.stream(chain.from_iterable(lines), batch_size=batch_size), say))
     seconds, letters = time.perf_counter() - begun, sum(map(len, references))
     say(f"beam_size={search.beam_size}: {seconds:.1f} s")
     results = []
     for number, (alpha, beta) in enumerate(settings):
-        texts = [one.hypotheses[number].text if one.source_tokens else "" for one in found]
+        of_parts = iter([one.hypotheses[number].text if one.source_tokens else "" for one in found])
+        texts = [rejoined([*islice(of_parts, len(parts))]) for parts in lines]
         score = METRICS[criterion](language).score(texts, references)
         setting = replace(search, length_penalty=alpha, coverage_penalty=beta)
         results.append(Result(setting, score, sum(map(len, texts)) / max(letters, 1), seconds))

@@ -147,4 +147,17 @@ def test_nothing_that_is_read_is_written_over(tmp_path, monkeypatch):
     check_nothing_is_lost(["-"], ["-", None])
     for output in ("in.txt", "./in.txt", str(tmp_path / "in.txt"), "link"):
         with pytest.raises(InputError, match=f"^{output} is an input, which would be lost; give another file"):
-            check_nothing_is_lost(["a", output], [None, "in.txt"])
+            check_nothing_is_lost(["a", output], [None, "in.txt"], overwrite=True)
+
+
+def test_nothing_that_exists_is_written_over_unless_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out.txt").touch()
+    (tmp_path / "link").symlink_to("out.txt")
+    for output in ("out.txt", "link"):
+        with pytest.raises(InputError, match=f"^{output} exists; give another file or overwrite=true$"):
+            check_nothing_is_lost(["new.txt", None, output])
+    check_nothing_is_lost(["new.txt", "out.txt", "-", "-"], overwrite=True)
+    with pytest.raises(InputError, match=r"^\./out.txt is named twice, and one result would be lost; give each"):
+        check_nothing_is_lost(["out.txt", "./out.txt"], overwrite=True)
+    check_nothing_is_lost(["/dev/null", "/dev/null"], ["/dev/null"])
