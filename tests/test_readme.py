@@ -22,6 +22,7 @@ PAGES = [
             "docs/evaluate.md",
             "docs/decoding.md",
             "docs/small-data.md",
+            "docs/reliability.md",
         ),
         "data/sample/README.md",
     )
