@@ -211,8 +211,8 @@ class LuongDecoder(Decoder):
         for some in hidden.split(POSITIONS_AT_ONCE, dim=1):
             nothing = state.attended.repeat_interleave(some.shape[1], dim=0)
             output, weights, _ = self._look(some.flatten(0, 1), memory, nothing)
-            outputs.append(output.unflatten(0, some.shape[:2]))
-            attention.append(weights.unflatten(0, some.shape[:2]))
+            outputs.append(output.view(*some.shape[:2], -1))
+            attention.append(weights.view(*some.shape[:2], -1))
         if len(outputs) == 1:
             return outputs[0], attention[0]
         return torch.cat(outputs, dim=1), torch.cat(attention, dim=1)
