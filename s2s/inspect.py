@@ -27,8 +27,7 @@ def inspect(config: DictConfig) -> None:
     for name, known in CHOICES.items():
         if config[name] not in known:
             raise InputError(f"{name}={config[name]} is unknown; expected one of {', '.join(known)}")
-    files = [name for output in listed(config.output) for name in (output, *numbered_before(output))]
-    check_nothing_is_lost(files + listed(config.report), (config.input, config.target), overwrite=config.overwrite)
+    check_nothing_is_lost(written_files(config), (config.input, config.target), overwrite=config.overwrite)
     runs = [Run(folder) for folder in listed(config.run)] or [Run.find(None, config.runs_dir)]
     say(f"run: {', '.join(str(run.folder) for run in runs)}")
     if config.view == "attention":
@@ -40,6 +39,12 @@ def inspect(config: DictConfig) -> None:
             f"view={config.view} shows one run as it is, got {', '.join(asked) or 'several'}; leave that out"
         )
     show_inside(config, runs[0])
+
+
+def written_files(config: DictConfig) -> list[str]:
+    """The files that may be written."""
+    outputs = listed(config.output)
+    return [*outputs, *(name for output in outputs for name in numbered_before(output)), *listed(config.report)]
 
 
 def show_attention(config: DictConfig, runs: list[Run]) -> None:

@@ -1,6 +1,6 @@
 """Whatever text comes, a line in is a line out, and what is said of it agrees with itself.
 
-``FUZZ_EXAMPLES=2000 python -m pytest tests/test_nasty_text.py`` looks longer.
+``FUZZ_EXAMPLES=500 python -m pytest tests/test_nasty_text.py`` looks longer.
 """
 
 import io
