@@ -502,8 +502,8 @@ def pieces() -> Iterator[Case]:
     mapped = struct.pack("<I", 1024) + generator.bytes(1024) + b"abc\0"
     characters = b"\x12\x88\x08" + mapped
     for name, content, line in (
-        ("a map of characters", b"\x1a\x8b\x08" + characters, r"maps characters, .*; train it with this toolkit"),
-        ("a map for the way back", b"\x2a\x8b\x08" + characters, r"maps characters, .*; train it with this toolkit"),
+        ("a map of characters", b"\x1a\x8b\x08" + characters, NO_PIECES),
+        ("a map for the way back", b"\x2a\x8b\x08" + characters, NO_PIECES),
         ("samples that test it", b"\x22\x02\x0a\x00", NO_PIECES),
         ("a field that no model has", b"\x7a\x01x", NO_PIECES),
         ("a piece with a line break", piece(b"a\nb"), NO_PIECES),

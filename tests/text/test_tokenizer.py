@@ -273,3 +273,13 @@ def test_words_are_what_stands_between_blanks_the_most_frequent_as_many_as_asked
     assert words.decode(words.encode(["词 b  ɒ"])[0]) == "词 b ɒ"
     assert words.encode(["词 bɒ 词"])[0] == [4, UNK, 4, EOS]
     assert len(recipe("word", vocabulary_size=999).train(["ə b"])) == 6
+
+
+def test_a_model_that_maps_characters_is_refused():
+    buffer = io.BytesIO()
+    ids = {"pad_id": PAD, "unk_id": UNK, "bos_id": BOS, "eos_id": EOS}
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(GERMAN * 10), model_writer=buffer, model_type="char", minloglevel=2, **ids
+    )
+    with pytest.raises(InputError, match=r"maps characters, and this toolkit normalises .*; train it with this"):
+        Tokenizer(buffer.getvalue())
