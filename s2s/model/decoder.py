@@ -208,7 +208,8 @@ class LuongDecoder(Decoder):
             return super().forward(embedded, state, memory)
         hidden, _ = self.recurrent.scan(embedded, state=state.rnn, draws=state.draws.layers[0])
         outputs, attention = [], []
-        for some in hidden.split(POSITIONS_AT_ONCE, dim=1):
+        for start in range(0, hidden.shape[1], POSITIONS_AT_ONCE):
+            some = hidden[:, start : start + POSITIONS_AT_ONCE]
             nothing = state.attended.repeat_interleave(some.shape[1], dim=0)
             output, weights, _ = self._look(some.flatten(0, 1), memory, nothing)
             outputs.append(output.view(*some.shape[:2], -1))

@@ -273,3 +273,17 @@ def test_words_are_what_stands_between_blanks_the_most_frequent_as_many_as_asked
     assert words.decode(words.encode(["词 b  ɒ"])[0]) == "词 b ɒ"
     assert words.encode(["词 bɒ 词"])[0] == [4, UNK, 4, EOS]
     assert len(recipe("word", vocabulary_size=999).train(["ə b"])) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("▁", ""),
+        ("eins▁▁zwei", "eins zwei"),
+        ("\ud83d\ude00", "😀"),
+        ("a\ud83db\udcff", "a\ufffdb\ufffd"),
+        ("\u2028\x85\x1f", ""),
+    ],
+)
+def test_what_is_no_text_for_sentencepiece_becomes_some(text, expected):
+    assert normalise(text) == expected
