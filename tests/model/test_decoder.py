@@ -231,3 +231,15 @@ def test_decoders_say_how_wide_their_output_is_and_what_they_feed_back():
         assert decoder.output_size == width == decoder.step(embedded(3), state, memory).output.shape[1]
         assert decoder.feed_size == feed == state.feed.shape[1]
         assert name == "cho" or (state.feed == 0).all()
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 4])
+def test_a_long_target_looks_a_few_positions_at_a_time(monkeypatch, at_once):
+    """And sees what it would see of all at once."""
+    model, batch = model_of("luong without feeding", attention=AdditiveAttention), batch_of([0, 1, 2])
+    expected = model(batch)
+    looks = []
+    model.decoder.attention.register_forward_hook(lambda *_: looks.append(None))
+    monkeypatch.setattr("s2s.model.decoder.POSITIONS_AT_ONCE", at_once)
+    assert_same(model(batch), expected)
+    assert len(looks) == -(-batch.target.ids.shape[1] // at_once) > 1

@@ -185,3 +185,13 @@ def test_a_picture_without_a_trace_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected one of \.png, \.svg, \.pdf"):
         draw_gates([trace()], tmp_path / "x.jpg")
+
+
+def test_of_many_labels_the_first_are_drawn(tmp_path) -> None:
+    """A picture of a thousand tokens could not be opened."""
+    labels = tuple(f"word{number}" for number in range(160))
+    trace = CellTrace("encoder", labels, {"forget_gate": np.full((160, 2), 0.5)})
+    said = draw_gates([trace], tmp_path / "x.svg")
+    assert said == "picture of 160 labels, of which the first 150 are drawn"
+    svg = (tmp_path / "x.svg").read_text(encoding="utf-8")
+    assert ("word149" in svg, "word150" in svg) == (True, False)

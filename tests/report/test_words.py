@@ -172,3 +172,12 @@ def test_links_are_spread_over_pieces_by_their_characters() -> None:
 def test_a_piece_over_two_linked_words_has_a_share_of_each() -> None:
     weights = spread_links([(0, 0), (1, 1)], ["▁a", "▁b", "</s>"], ["我的书", "</s>"])
     np.testing.assert_allclose(weights, [[1 / 3, 1 / 3, 1 / 3], [0, 0, 1]], atol=1e-15)
+
+
+def test_sentences_that_stand_in_a_line_share_no_word() -> None:
+    """By hand: each has its own end, which is a word, and no piece before it counts for the next."""
+    tokens = ("▁ein", "s", "</s>", "zwei", "</s>")
+    found = merge_pieces(View(tokens, tokens, np.eye(5), (-1.0, -2.0, -3.0, -4.0, -5.0)))
+    assert found.source == found.target == ("eins", "</s>", "zwei", "</s>")
+    assert found.log_probs == (-3.0, -3.0, -4.0, -5.0)
+    assert found.weights.tolist() == np.eye(4).tolist()

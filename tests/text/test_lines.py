@@ -161,3 +161,12 @@ def test_nothing_that_exists_is_written_over_unless_it_is_asked_for(tmp_path, mo
     with pytest.raises(InputError, match=r"^\./out.txt is named twice, and one result would be lost; give each"):
         check_nothing_is_lost(["out.txt", "./out.txt"], overwrite=True)
     check_nothing_is_lost(["/dev/null", "/dev/null"], ["/dev/null"])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_bom_at_the_start_is_no_part_of_the_text(size):
+    mark = "\ufeff".encode()
+    assert flat(read_lines_as_they_come(Pipe(mark + TEXT + b"\n" + mark + b"x", size))) == [*LINES, "\ufeffx"]
+    assert flat(read_lines_as_they_come(Pipe(mark + b"eins", size))) == ["eins"]
+    assert flat(read_lines_as_they_come(Pipe(mark + b"\n", size))) == [""]
+    assert flat(read_lines_as_they_come(Pipe(mark, size))) == []

@@ -282,3 +282,17 @@ def test_a_model_that_maps_characters_is_refused():
     )
     with pytest.raises(InputError, match=r"maps characters, and this toolkit normalises .*; train it with this"):
         Tokenizer(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("▁", ""),
+        ("eins▁▁zwei", "eins zwei"),
+        ("\ud83d\ude00", "😀"),
+        ("a\ud83db\udcff", "a\ufffdb\ufffd"),
+        ("\u2028\x85\x1f", ""),
+    ],
+)
+def test_what_is_no_text_for_sentencepiece_becomes_some(text, expected):
+    assert normalise(text) == expected
