@@ -168,8 +168,8 @@ class Translator:
             raise InputError(f"shortlist={shortlist} leaves no word; give 1 or more, or null for all words")
         given = [run] if isinstance(run, str | Path | Run) else run
         runs = [one if isinstance(one, Run) else Run(one) for one in given]
-        chosen, search = pick_device(device), search or build(runs[0].config.search, "search")
         source, target = common_tokenizers(runs)
+        chosen, search = pick_device(device), search or build(runs[0].config.search, "search")
         return cls(
             [one.load_model(chosen) for one in runs],
             source=source,

@@ -685,9 +685,9 @@ def records() -> Iterator[Case]:
 
     wrong = r"(line 1 is no JSON|line \d+ is no record|line \d+: .* expected a|cannot be read|has more than)"
     for name, content in {
-        "deep": deep.encode(),
-        "deep objects": ('{"a":' * 100_000).encode(),
-        "a number of 5,000 digits": b'{"updates": ' + b"9" * 5000 + b"}",
+        "deep": deep.encode() + b"\n",
+        "deep objects": ('{"a":' * 100_000 + "\n").encode(),
+        "a number of 5,000 digits": b'{"updates": ' + b"9" * 5000 + b"}\n",
         "a list": lines([1]),
         "a number": lines(5),
         "a text": lines("x"),
@@ -723,7 +723,7 @@ def records() -> Iterator[Case]:
     yield Case("result: a terabyte", sparse("result.json"), wrong, "compare")
     wrong = r"attention\.jsonl(,? line 1 is no JSON| holds no translations|, line 1 is no record)"
     for name, content in {
-        "deep": deep.encode(),
+        "deep": deep.encode() + b"\n",
         "a list": lines([1]),
         "updates alone": lines({"updates": 1}),
         "pieces that are numbers": lines({**moment, "source_tokens": 5}),

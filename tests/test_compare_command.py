@@ -26,7 +26,7 @@ def make_run(tmp_path):
             "search": {},
         }
         (folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
-        record = {"split": "valid", "updates": 5, "seconds": 30.0, "perplexity": 5.5, "best": True}
+        record = {"split": "valid", "updates": 5, "epoch": 1, "seconds": 30.0, "perplexity": 5.5, "best": True}
         (folder / "metrics.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
         result = {
             "BLEU": {"value": bleu, "confidence": 1.5, "signature": SIGNATURE, "split": "test"},

@@ -150,7 +150,7 @@ def test_several_runs_consider_what_any_of_them_lists(trained, learnt, tmp_path)
         shutil.copytree(trained.folder, tmp_path / str(number))
         partners = np.full((len(trained.tokenizers()[0]), 3), -1)
         partners[number] = [10 + number, 6, 7]
-        np.savez(tmp_path / str(number) / "shortlist.npz", frequent=np.array([number]), partners=partners)
+        np.savez(tmp_path / str(number) / "shortlist.npz", frequent=np.array([number], np.int32), partners=partners)
         runs.append(tmp_path / str(number))
     translator = Translator.load(runs, device="cpu", shortlist=1)
     assert translator.shortlist.words([4, 5], translator.partners).tolist() == [4, 5, 14, 15]
