@@ -148,7 +148,7 @@ def test_several_runs_consider_what_any_of_them_lists(trained, learnt, tmp_path)
     runs = []
     for number in (4, 5):
         shutil.copytree(trained.folder, tmp_path / str(number))
-        partners = np.full((len(trained.tokenizers()[0]), 3), -1)
+        partners = np.full((len(trained.tokenizers()[0]), 3), -1, np.int32)
         partners[number] = [10 + number, 6, 7]
         np.savez(tmp_path / str(number) / "shortlist.npz", frequent=np.array([number], np.int32), partners=partners)
         runs.append(tmp_path / str(number))
