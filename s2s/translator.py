@@ -148,8 +148,9 @@ class Translator:
             raise InputError(f"shortlist={shortlist} leaves no word; give 1 or more, or null for all words")
         given = [run] if isinstance(run, str | Path | Run) else run
         runs = [one if isinstance(one, Run) else Run(one) for one in given]
-        chosen, search = pick_device(device), search or build(runs[0].config.search, "search")
+        chosen = pick_device(device)
         source, target = common_tokenizers(runs)
+        search = search or build(runs[0].config.search, "search")
         return cls(
             [one.load_model(chosen) for one in runs],
             source=source,

@@ -81,7 +81,7 @@ class Shortlist:
 
     def save(self, path: Path) -> None:
         """Write it as NumPy's .npz."""
-        np.savez_compressed(path, frequent=self.frequent, partners=self.partners)
+        np.savez_compressed(path, frequent=self.frequent.astype(np.int32), partners=self.partners.astype(np.int32))
 
     @classmethod
     def load(cls, path: Path, *, source_vocabulary: int, target_vocabulary: int) -> "Shortlist":
