@@ -24,9 +24,11 @@ def average(config: DictConfig) -> None:
     """Average checkpoints into a new run, validate it, and print its scores below theirs."""
     run = Run.find(config.run, config.runs_dir)
     say(f"run: {run.folder}")
-    kept, records = run.kept_checkpoints(), list(run.records())
-    validated = {record["updates"]: record for record in records if record["split"] == "valid"}
-    values = {updates: criterion_score(one, run.config.training.criterion) for updates, one in validated.items()}
+    kept, records = run.kept_checkpoints(), [record for record in run.records() if "seconds" in record]
+    validated = {record["updates"]: record for record in records if record.get("split") == "valid"}
+    criterion = build(run.config.training, "training").criterion
+    scored = {updates: one for updates, one in validated.items() if criterion == "loss" or criterion in one}
+    values = {updates: criterion_score(one, criterion) for updates, one in scored.items()}
     chosen = choose(run, {updates: values[updates] for updates in kept if updates in values}, config.last, config.best)
     made_of = run.config.copy()
     made_of.averaged = {"run": str(run.folder), "updates": chosen}
@@ -41,7 +43,7 @@ def average(config: DictConfig) -> None:
         raise
     if (shortlist := run.folder / "shortlist.npz").exists():
         shutil.copy(shortlist, new.folder)
-    place = {"split": "valid", "updates": chosen[-1], "epoch": validated[chosen[-1]]["epoch"], "best": True}
+    place = {"split": "valid", "updates": chosen[-1], "epoch": validated[chosen[-1]].get("epoch", 0), "best": True}
     new.log({**place, **as_record(scores), "seconds": max(record["seconds"] for record in records)})
     of_text = [score for name, score in scores.items() if name != "perplexity"]
     training = training_summary(list(new.records()))

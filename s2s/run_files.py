@@ -16,7 +16,7 @@ MOST_FILES = 10_000
 MOST_BYTES = 1 << 26  # of a file of records
 NUMBERS = {"updates": int, "epoch": int, "seconds": float, "perplexity": float, "tokens_per_second": float}
 SCORES = ("bleu", "chrf", "exact")
-NEEDED = {"train": ("seconds", "tokens_per_second"), "valid": ("seconds", "epoch", "perplexity", "best")}
+NEEDED = {"train": ("seconds", "tokens_per_second"), "valid": ("seconds", "perplexity", "best")}
 GREATEST = 2**63
 
 

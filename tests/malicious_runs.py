@@ -702,6 +702,7 @@ def records() -> Iterator[Case]:
         "BLEU without a value": lines({**valid, "bleu": {}}),
         "an update without its speed": lines({key: train[key] for key in train if key != "tokens_per_second"}),
         "a validation without its perplexity": lines({key: valid[key] for key in valid if key != "perplexity"}),
+        "updates that are a truth": lines({**train, "updates": True}),
         "half a letter": b"\xc3\n",
     }.items():
         yield Case(f"metrics: {name}", put("metrics.jsonl", content), rf"metrics\.jsonl,? {wrong}", "compare")

@@ -84,7 +84,7 @@ class Shortlist:
     def save(self, path: Path) -> None:
         """Write it as NumPy's .npz."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, frequent=self.frequent, partners=self.partners)
+        np.savez_compressed(buffer, frequent=self.frequent.astype(np.int32), partners=self.partners.astype(np.int32))
         write_whole(path, buffer.getvalue())
 
     @classmethod

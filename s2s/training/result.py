@@ -103,6 +103,7 @@ def training_summary(records: Sequence[dict[str, Any]]) -> dict[str, float]:
         falls into. What no record tells is left out.
     """
     summary: dict[str, float] = {}
+    records = [record for record in records if record.get("split") in ("train", "valid")]
     if records:
         summary |= {name: max(record[name] for record in records) for name in ("seconds", "updates")}
     if best := [record["perplexity"] for record in records if record["split"] == "valid" and record["best"]]:
