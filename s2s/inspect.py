@@ -13,7 +13,7 @@ from s2s.inspection import Linking, sheets
 from s2s.intervention import interfered_sheets
 from s2s.report.sheet import Sheet
 from s2s.report.suspects import write_report
-from s2s.report.writers import FORMATS, numbered_before, opened_writers
+from s2s.report.writers import FORMATS, opened_writers, with_numbered
 from s2s.run import Run
 from s2s.text.lines import check_nothing_is_lost, opened, paired_lines, read_lines_as_they_come
 from s2s.translator import Translator, tell_progress
@@ -27,7 +27,8 @@ def inspect(config: DictConfig) -> None:
     for name, known in CHOICES.items():
         if config[name] not in known:
             raise InputError(f"{name}={config[name]} is unknown; expected one of {', '.join(known)}")
-    check_nothing_is_lost(written_files(config), (config.input, config.target), overwrite=config.overwrite)
+    files = with_numbered(listed(config.output)) + listed(config.report)
+    check_nothing_is_lost(files, (config.input, config.target), overwrite=config.overwrite)
     runs = [Run(folder) for folder in listed(config.run)] or [Run.find(None, config.runs_dir)]
     say(f"run: {', '.join(str(run.folder) for run in runs)}")
     if config.view == "attention":
@@ -41,16 +42,9 @@ def inspect(config: DictConfig) -> None:
     show_inside(config, runs[0])
 
 
-def written_files(config: DictConfig) -> list[str]:
-    """The files that may be written."""
-    outputs = listed(config.output)
-    return [*outputs, *(name for output in outputs for name in numbered_before(output)), *listed(config.report)]
-
-
 def show_attention(config: DictConfig, runs: list[Run]) -> None:
     """Write every sentence to every output; or, for a report, rank them."""
-    names = ", ".join(run.folder.name for run in runs)
-    show = sheet_maker(config, runs)
+    show, names = sheet_maker(config, runs), ", ".join(run.folder.name for run in runs)
     with opened(config.input, "rb") as lines:
         shown = tell_progress((sheet for pair in paired_lines(lines, config.target) for sheet in show(*pair)), say)
         if config.report:

@@ -23,11 +23,11 @@ __all__ = [
     "SUFFIXES",
     "Writer",
     "file_writer",
-    "numbered_before",
     "numbered_pictures",
     "opened_file",
     "opened_writers",
     "sheet_lines",
+    "with_numbered",
 ]
 
 Writer = Callable[[Sheet], None]
@@ -216,13 +216,14 @@ def numbered_pictures(
         draw_at(waiting.pop(), path)
 
 
-def numbered_before(output: str) -> list[str]:
-    """The numbered pictures that are there already beside a picture of this name, for several sentences."""
-    path = Path(output)
-    if SUFFIXES.get(path.suffix.lower()) is not _pictures:
-        return []
-    number = re.compile(re.escape(path.stem) + r"-[0-9]+" + re.escape(path.suffix))
-    return sorted(str(other) for other in path.parent.glob(f"*{path.suffix}") if number.fullmatch(other.name))
+def with_numbered(outputs: Sequence[str]) -> list[str]:
+    """The outputs, and beside each picture the numbered ones that are there already and that several may replace."""
+    files = list(outputs)
+    for path in map(Path, outputs):
+        if SUFFIXES.get(path.suffix.lower()) is _pictures:
+            number = re.compile(re.escape(path.stem) + r"-[0-9]+" + re.escape(path.suffix))
+            files += sorted(str(other) for other in path.parent.glob("*") if number.fullmatch(other.name))
+    return files
 
 
 @contextmanager
