@@ -129,13 +129,12 @@ def _read_array(archive: zipfile.ZipFile, name: str, most: tuple[int, ...]) -> n
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError(f"{name} is in another format")
         shape, column_first, kind = np.lib.format.read_array_header_1_0(file)
-        if kind != np.int32 or column_first or len(shape) != len(most):
+        if kind not in (np.int32, np.int64) or column_first or len(shape) != len(most):
             raise ValueError(f"{name} has {kind} of {len(shape)} dimensions")
-        if False:
+        if not all(0 < size <= limit for size, limit in zip(shape, most, strict=True)):
             raise ValueError(f"{name} has the shape {shape}, expected at most {most}")
         count = math.prod(shape)
-        content = file.read(4 * count)
-        return np.frombuffer(content, dtype=np.int32, count=count).reshape(shape)
+        return np.frombuffer(file.read(kind.itemsize * count), dtype=kind, count=count).reshape(shape)
 
 
 def _count(pairs: ParallelIds, rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ from s2s.training.schedule import Schedule, stale
 from s2s.training.scheduled_sampling import ScheduledSampling, TeacherForcing
 from s2s.training.settings import TrainingSettings
 from s2s.training.validation import as_record, criterion_score, validate
-from s2s.translator import Translator
+from s2s.translator import LONGEST, Translator
 
 __all__ = ["Trainer"]
 
@@ -105,6 +105,7 @@ class Trainer:
             target=data.target,
             search=search,
             device=self.accelerator.device,
+            longest=min(LONGEST, settings.longest),
         )
         self.translator = self._new_translator()
         self.state = TrainingState()
