@@ -330,7 +330,7 @@ def test_attention_of_a_validation_pair_is_kept_where_asked(create_run):
     (forced,) = trainer.translator.score([trainer.data.valid_sources[1]], [trainer.data.valid_targets[1]])
     assert moments[-1]["source"] == trainer.data.valid_sources[1]
     assert moments[-1]["attention"] == forced.as_dict()["attention"]
-    run.forget_after(20)
+    run.forget_after(20, 20)
     assert [moment["updates"] for moment in run.records(run.attention)] == [10, 20]
     assert max(record["updates"] for record in run.records()) == 20
 
