@@ -27,6 +27,7 @@ SMALL = (
     "search.max_extra=2",
     "search.max_ratio=1",
     "training.criterion=loss",
+    "training.precision=float32",
     "device=cpu",
 )
 

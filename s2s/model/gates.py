@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import linear, multiply, weight_gradient
+from s2s.model.product import factor, linear, multiply, weight_gradient
 
 __all__ = ["GRU_GATES", "LSTM_GATES", "RELU_GATE", "TANH_GATE", "Gates", "gates_serve", "scan", "update"]
 
@@ -204,6 +204,7 @@ class _Scan(torch.autograd.Function):
         bias: Tensor,
         *state: Tensor,
     ) -> State:
+        weight = factor(weight)
         outputs = from_input.new_empty(*from_input.shape[:2], weight.shape[1])
         all_real = _all_real(real, len(from_input))
         first, all_kept = state[0], list[Tensor]()
@@ -246,7 +247,7 @@ class _Scan(torch.autograd.Function):
         if ctx.mask is not None:
             read.mul_(ctx.mask)
         of_sums = of_sums.flatten(0, 1)
-        of_weight = weight_gradient(read.flatten(0, 1), of_sums)
+        of_weight = weight_gradient(read.flatten(0, 1).to(weight.dtype), of_sums)
         return None, None, None, of_input, of_weight, of_sums.sum(dim=0), *of_state
 
 

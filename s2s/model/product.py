@@ -23,9 +23,12 @@ __all__ = [
     "GatheredProducts",
     "Linear",
     "Product",
+    "factor",
     "has_onednn",
     "linear",
+    "multiplies_bfloat16",
     "multiply",
+    "narrow_products",
     "onednn",
     "plain",
     "products_by",
@@ -47,6 +50,7 @@ def plain(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 _taken_by: ContextVar[Product] = ContextVar("product", default=plain)
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -91,6 +95,33 @@ def products_by(product: Product) -> Iterator[None]:
         _taken_by.reset(before)
 
 
+@contextmanager
+def narrow_products(narrow: bool = True) -> Iterator[None]:
+    """Take the products of a training step on a CPU in bfloat16, summed in float32, where ``narrow`` says so.
+
+    Both factors are rounded to 8 bits, and so is their product (Kalamkar et al. 2019). Weights, states, gates, softmax
+    and gradients stay as they are, and so does what each sentence multiplies by alone, its keys and values.
+    """
+    before = _narrow.set(narrow)
+    try:
+        yield
+    finally:
+        _narrow.reset(before)
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for products in bfloat16, which take half the time of float32 then."""
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # private, so either may be missing
+    return any(getattr(torch.cpu, name, bool)() for name in asked)
+
+
+def factor(weight: Tensor) -> Tensor:
+    """A weight as products read it, without its gradient: (O, I) -> (O, I), in bfloat16 among narrow products."""
+    weight = weight.detach()
+    return weight.bfloat16() if _narrow.get() and weight.dtype == torch.float32 else weight
+
+
 def training_products(device: torch.device) -> Product:
     """The way to take the products of a training step on a device; of one step, as it keeps what it met."""
     return GatheredProducts() if device.type == "cpu" else plain
@@ -127,7 +158,8 @@ class _Operand:
     """A weight and its bias, and their gradients as the gradients of the products with them come in."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
+        self.weight = factor(weight) if weight.dim() == 2 else weight.detach()
+        self.bias = None if bias is None else bias.detach()
         self._inputs: list[Tensor] = []
         self._gradients: list[Tensor] = []
         self._sums: tuple[Tensor, Tensor | None] | None = None
@@ -191,6 +223,7 @@ class _Product(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, operand: _Operand, ticket: Tensor) -> Tensor:
         weight = operand.weight
         rows = inputs if weight.dim() == 3 else inputs.reshape(inputs.shape[:-1].numel(), inputs.shape[-1])
+        rows = rows.to(weight.dtype)
         ctx.operand = operand
         ctx.save_for_backward(rows)
         if weight.dim() == 3:
@@ -218,7 +251,12 @@ def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 
     torch takes float32 products on a CPU by MKL, which uses half of what an AMD processor can do, and gives oneDNN's
     to compiled models alone. The operation is private, so it is checked once, and MKL serves where it is missing.
+
+    A weight in bfloat16 has the inputs rounded to it, and the product comes in float32.
     """
+    if weight.dtype == torch.bfloat16:
+        product = functional.linear(inputs.bfloat16(), weight).float()
+        return product if bias is None else product.add_(bias)
     if inputs.dtype == torch.float32 and inputs.device.type == "cpu" and inputs.numel() and has_onednn():
         return onednn(inputs, weight, bias)
     return functional.linear(inputs, weight, bias)
@@ -228,10 +266,11 @@ def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of W from those of the products with it, ``Σ_n g_n x_nᵀ``: x (N, I), g (N, O) -> (O, I).
 
     Of every sentence's own: (B, N, I), (B, N, O) -> (B, O, I). oneDNN copies its first operand where that is turned
-    round, so the narrower one comes first.
+    round, so the narrower one comes first. Inputs in bfloat16 have the gradients rounded to it.
     """
     if inputs.dim() == 3:
         return gradients.transpose(1, 2) @ inputs
+    gradients = gradients.to(inputs.dtype)
     if gradients.shape[1] > inputs.shape[1]:
         return multiply(inputs.t(), gradients.t()).t()
     return multiply(gradients.t(), inputs.t())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import multiply, weight_gradient
+from s2s.model.product import factor, multiply, weight_gradient
 
 __all__ = ["coverage_loss", "guided_alignment_loss", "smoothed_cross_entropy"]
 
@@ -91,7 +91,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         matrix, shift = weight.to(features.dtype), bias.to(features.dtype)
         of_features = torch.empty_like(features)
         of_weight, of_bias = torch.zeros_like(weight) if not len(features) else weight, torch.zeros_like(bias)
-        total = matrix.sum(dim=0)
+        total, matrix = matrix.sum(dim=0), factor(matrix)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             chunk, answers = features[rows], targets[rows]
@@ -110,10 +110,11 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
                 scale = sums.reciprocal().to(features.dtype)
                 # Where e holds e_y - (1 - ε) s, the products below hold all but the share of ε / V.
                 exponentials.scatter_add_(1, answers[:, None], ((smoothing - 1) * sums).to(features.dtype)[:, None])
-                torch.mul(multiply(exponentials, matrix.t()), scale[:, None], out=of_features[rows])
-                part = weight_gradient(chunk * scale[:, None], exponentials)
-                of_weight = of_weight.add_(part) if start else part
                 of_bias += exponentials.t() @ scale
+                exponentials = exponentials.to(matrix.dtype)
+                torch.mul(multiply(exponentials, matrix.t()), scale[:, None], out=of_features[rows])
+                part = weight_gradient((chunk * scale[:, None]).to(matrix.dtype), exponentials)
+                of_weight = of_weight.add_(part) if start else part
                 del part
             del scores, exponentials  # else they stay until the next chunk has its own
         if needs_gradient and smoothing:

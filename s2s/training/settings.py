@@ -63,5 +63,5 @@ class TrainingSettings:
             )
         if self.criterion not in ("bleu", "chrf", "exact", "loss"):
             raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf, exact or loss")
-        if self.precision not in ("no", "bf16"):
-            raise InputError(f'training.precision={self.precision} is unknown; expected "no" for float32, or bf16')
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise InputError(f"training.precision={self.precision} is unknown; expected auto, float32 or bfloat16")

@@ -19,7 +19,9 @@ from s2s.model.product import (
     GatheredProducts,
     Linear,
     linear,
+    multiplies_bfloat16,
     multiply,
+    narrow_products,
     plain,
     products_by,
 )
@@ -445,6 +447,84 @@ def test_a_deep_model_of_shared_weights_learns_as_by_plain_products(decoder):
 @pytest.mark.parametrize("decoder", [*DECODERS, *UNATTENDED])
 def test_a_model_that_reads_its_own_draws_learns_as_by_plain_products(decoder, readout):
     assert_learns_as_plain(model_of(decoder, readout=readout), truth=0.5)
+
+
+# Narrow products.
+
+
+def rounded(numbers):
+    """Numbers as bfloat16 holds them, in float64."""
+    return numbers.detach().bfloat16().double()
+
+
+@with_and_without_bias
+def test_a_narrow_product_is_that_of_rounded_factors_and_so_are_its_gradients(biased):
+    """To a rounding of the result, 2^-8; the gradient comes back after the block, as in training."""
+    inputs, weight = leaf(2, 5, 3, dtype=torch.float32), leaf(4, 3, dtype=torch.float32)
+    bias = leaf(4, dtype=torch.float32) if biased else None
+    with narrow_products(), products_by(GatheredProducts()):
+        output = linear(inputs, weight, bias)
+    leaves = [inputs, weight, *([bias] if biased else [])]
+    gradient = drawn(2, 5, 4, dtype=torch.float32)
+    got = torch.autograd.grad(output, leaves, gradient)
+    assert {part.dtype for part in (output, *got)} == {torch.float32}
+    product = rounded(inputs) @ rounded(weight).t()
+    wanted = [rounded(gradient) @ rounded(weight), rounded(gradient).flatten(0, 1).t() @ rounded(inputs).flatten(0, 1)]
+    torch.testing.assert_close(output.double() - (bias if biased else 0), product, rtol=2**-8, atol=1e-6)
+    for actual, expected in zip(got, wanted, strict=False):
+        torch.testing.assert_close(actual.double(), expected, rtol=2**-8, atol=1e-6)
+    if biased:
+        torch.testing.assert_close(got[2], gradient.sum(dim=(0, 1)))
+
+
+def test_what_each_sentence_multiplies_by_and_wider_numbers_are_not_narrowed():
+    for dtype, shape in ((torch.float32, (2, 4, 3)), (torch.float64, (4, 3))):
+        inputs, weight = drawn(2, 5, 3, dtype=dtype), drawn(*shape, dtype=dtype)
+        with products_by(GatheredProducts()):
+            expected = linear(inputs, weight)
+            with narrow_products():
+                assert torch.equal(linear(inputs, weight), expected)
+
+
+def test_products_are_narrow_in_the_block_alone_and_where_it_is_asked_for():
+    inputs, weight = drawn(5, 3, dtype=torch.float32), drawn(4, 3, dtype=torch.float32)
+
+    def product():
+        with products_by(GatheredProducts()):
+            return linear(inputs, weight)
+
+    expected = product()
+    with narrow_products():
+        assert not torch.equal(product(), expected)
+        with narrow_products(False):
+            assert torch.equal(product(), expected)
+        assert not torch.equal(product(), expected)
+    with pytest.raises(KeyError), narrow_products():
+        raise KeyError
+    assert torch.equal(product(), expected)
+
+
+@every_cell
+@pytest.mark.parametrize("decoder", [*DECODERS, *UNATTENDED])
+def test_a_model_learns_by_narrow_products_nearly_what_it_does_by_plain_ones(decoder, cell):
+    """All gradients as one, to 5 % of its length; maxout would turn roundings into other units' gradients."""
+    model = model_of(decoder, rnn=cell, readout=TanhReadout).float()
+    (_, _, loss), wanted = learnt(model, plain)
+    with narrow_products():
+        (_, _, narrow_loss), got = learnt(model, GatheredProducts())
+    assert {gradient.dtype for gradient in got.values()} == {torch.float32}
+    assert narrow_loss.item() == pytest.approx(loss.item(), rel=0.005)
+    whole, narrow = (torch.cat([part.flatten() for part in parts.values()]) for parts in (wanted, got))
+    assert 0 < (narrow - whole).norm() < 0.05 * whole.norm()
+
+
+@pytest.mark.parametrize("asked", [{}, {"_is_avx512_bf16_supported": False}, {"_is_avx512_bf16_supported": True}])
+def test_the_processor_is_asked_for_its_instructions(monkeypatch, asked):
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    for name, answer in asked.items():
+        monkeypatch.setattr(torch.cpu, name, lambda answer=answer: answer, raising=False)
+    assert multiplies_bfloat16.__wrapped__() == any(asked.values())
 
 
 # The faster library.

@@ -109,7 +109,7 @@ def test_killed_at_random_moments_a_run_ends_as_it_would_have(create_run, killed
 def test_a_run_killed_before_its_first_state_begins_anew(create_run, killed_after, same):
     straight, run = create_run(*OPTIONS), create_run(*OPTIONS)
     assert killed_after(straight, None)
-    run.log({"split": "train", "updates": 1, "seconds": 0.5, "tokens_per_second": 99.0, "of": "the one that was killed"})
+    run.log({"split": "train", "updates": 1, "seconds": 0.5, "tokens_per_second": 99.0, "of": "the killed"})
     (run.folder / "tokenizer").mkdir()
     (run.folder / "tokenizer" / "source.model.partial").write_bytes(b"half")
     assert killed_after(run, None)

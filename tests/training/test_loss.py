@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
+from s2s.model.product import narrow_products
 from s2s.training import loss as loss_module
 from s2s.training.loss import CHUNK_ROWS, coverage_loss, guided_alignment_loss, smoothed_cross_entropy
 
@@ -162,6 +163,23 @@ def test_in_float32_the_numbers_are_those_of_float64_to_its_precision(smoothing,
     gradients = zip(torch.autograd.grad(actual[0], narrow), torch.autograd.grad(expected[0], tensors), strict=True)
     for gradient, reference in gradients:
         torch.testing.assert_close(gradient.double(), reference, rtol=0, atol=1e-4 * float(reference.abs().max()))
+
+
+@pytest.mark.parametrize("rows", [3, 2 * CHUNK_ROWS + 37])
+@every_smoothing
+def test_by_narrow_products_the_numbers_are_those_of_float64_nearly(smoothing, rows):
+    """To 1 % of the greatest number of a gradient."""
+    tensors, targets = example(rows)
+    narrow, _ = example(rows, torch.float32)
+    expected = smoothed_cross_entropy(*tensors, targets, smoothing=smoothing)
+    with narrow_products():
+        actual = smoothed_cross_entropy(*narrow, targets, smoothing=smoothing)
+    assert actual[0] != smoothed_cross_entropy(*narrow, targets, smoothing=smoothing)[0]
+    torch.testing.assert_close(torch.stack(actual).double(), torch.stack(expected), rtol=1e-3, atol=0)
+    gradients = zip(torch.autograd.grad(actual[0], narrow), torch.autograd.grad(expected[0], tensors), strict=True)
+    for gradient, reference in gradients:
+        assert gradient.dtype == torch.float32
+        torch.testing.assert_close(gradient.double(), reference, rtol=0, atol=1e-2 * float(reference.abs().max()))
 
 
 def test_going_back_twice_gives_the_same_gradient_twice():

@@ -294,13 +294,26 @@ def test_without_tensorboard_the_error_names_the_remedy(create_run, monkeypatch)
         trainer.train()
 
 
-def test_half_precision_trains_on_the_processor(create_run):
-    plain, half = (create_run("training.steps=2", f'training.precision="{name}"') for name in ("no", "bf16"))
-    for run in (plain, half):
+def test_with_narrow_products_training_goes_nearly_the_same_way(create_run):
+    plain, narrow = (create_run("training.steps=2", f"training.precision={name}") for name in ("float32", "bfloat16"))
+    for run in (plain, narrow):
         trained_on(run)
-    assert valid(half)[0]["perplexity"] == pytest.approx(valid(plain)[0]["perplexity"], rel=0.02)
-    assert valid(half)[0]["perplexity"] != valid(plain)[0]["perplexity"]
-    assert all(weight.dtype == torch.float32 for weight in Translator.load(half, device="cpu").model.parameters())
+    assert valid(narrow)[0]["perplexity"] == pytest.approx(valid(plain)[0]["perplexity"], rel=0.02)
+    assert valid(narrow)[0]["perplexity"] != valid(plain)[0]["perplexity"]
+    assert all(weight.dtype == torch.float32 for weight in Translator.load(narrow, device="cpu").model.parameters())
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_the_processor_chooses_the_products_unless_they_are_chosen(create_run, monkeypatch, capsys, able):
+    monkeypatch.setattr(trainer_module, "multiplies_bfloat16", lambda: able)
+    last = {}
+    for name in ("auto", "float32", "bfloat16"):
+        run = create_run("training.steps=1", f"training.precision={name}")
+        trained_on(run)
+        last[name] = valid(run)[0]["perplexity"]
+        narrow = name == "bfloat16" or (name == "auto" and able)
+        assert ("products in bfloat16" in capsys.readouterr().err) == narrow
+    assert last["auto"] == last["bfloat16" if able else "float32"] != last["float32" if able else "bfloat16"]
 
 
 def test_ids_come_from_the_epoch_under_way(create_run):
