@@ -54,7 +54,8 @@ def training(config: DictConfig) -> tuple[Figures, dict[str, str]]:
         warm_up, updates, repeats = (config.bench[name] for name in ("warm_up", "updates", "repeats"))
         figures = time_training(trainer, warm_up=warm_up, updates=updates, repeats=repeats, say=say)
     data = f"{corpus.label}, {corpus.source} to {corpus.target}"
-    return figures, {"data": data, "model": " ".join(choices_in_words("model"))}
+    subject = {"data": data, "model": " ".join(choices_in_words("model"))}
+    return figures, {**subject, "products": "bfloat16" if trainer.narrow else "float32"}
 
 
 def decoding(config: DictConfig) -> tuple[Figures, dict[str, str]]:

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unicodedata import category
@@ -58,10 +59,16 @@ def compose(name: str, overrides: list[str]) -> DictConfig:
 def _check_kind(name: str, override: str) -> None:
     """Raise an InputError for a word where an option that stands in a command's own file is a number, or a truth."""
     parsed = _parsed(override)
-    default = OmegaConf.select(OmegaConf.load(CONF / f"{name}.yaml"), parsed.get_key_element())
+    default = OmegaConf.select(_own_options(name), parsed.get_key_element())
     if isinstance(default, bool | int | float) and isinstance(parsed.value(), str) and not parsed.is_sweep_override():
         expected = "true or false" if isinstance(default, bool) else f"a number, such as {default}"
         raise InputError(f"{override} is no value for {parsed.get_key_element()}; expected {expected}")
+
+
+@cache
+def _own_options(name: str) -> DictConfig:
+    """What stands in a command's own file; read once, as a look costs a tenth of a second for a few options."""
+    return OmegaConf.load(CONF / f"{name}.yaml")  # type: ignore[return-value]
 
 
 def quoted(override: str) -> str:
@@ -139,6 +146,7 @@ def _nearest(name: str, known: list[str]) -> str:
     return f", did you mean {close[0]}?" if close else ""
 
 
+@cache
 def _groups() -> dict[str, list[str]]:
     """Every configuration group with its choices."""
     groups: dict[str, list[str]] = {}

@@ -77,7 +77,7 @@ class Trainer:
         AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
         on_cpu, half = device.type == "cpu", settings.precision == "bfloat16"
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if half and not on_cpu else "no")
-        self._narrow = on_cpu and (half or (settings.precision == "auto" and multiplies_bfloat16()))
+        self.narrow = on_cpu and (half or (settings.precision == "auto" and multiplies_bfloat16()))
         self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
@@ -278,7 +278,7 @@ class Trainer:
             try:
                 for rows in group:
                     batch = ids.batch(rows.tolist()).to(self.accelerator.device)
-                    with self.accelerator.autocast(), narrow_products(self._narrow):
+                    with self.accelerator.autocast(), narrow_products(self.narrow):
                         loss, batch_nll = self.objective(self.model, batch, truth=truth)
                     self.accelerator.backward(loss / tokens)
                     nll += batch_nll
@@ -336,7 +336,7 @@ class Trainer:
         self.say(
             f"{weights:,} weights, {len(self.data.source):,} source and {len(self.data.target):,} target pieces; "
             f"an epoch: {len(batches):,} batches, {targets:,} target tokens, {padding:.1%} padding"
-            + ("; products in bfloat16" if self._narrow else "")
+            + ("; products in bfloat16" if self.narrow else "")
         )
 
     @contextmanager

@@ -34,6 +34,7 @@ def test_training_is_measured(measured, small_options):
         "seconds to the first update",
     ]
     assert (setting["data"], setting["model"], setting["threads"]) == ("files, de to en", "luong", 1)
+    assert setting["products"] == "float32"
     assert 0 < figures["seconds to the first update"]["median"] < 120
 
 
