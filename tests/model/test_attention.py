@@ -85,6 +85,28 @@ def test_weights_and_context_are_the_papers_equations(score, window):
                 np.testing.assert_allclose(attended[row, :, :length].detach(), expected_past, rtol=1e-10, atol=1e-14)
 
 
+@every_score
+@every_window
+def test_the_parts_are_the_windows_factor_at_every_position(score, window):
+    module, made = attention(score, window), WINDOWS[window][1]
+    memory = memory_of(module)
+    p = {name.removesuffix(".weight"): tensor.numpy() for name, tensor in module.state_dict().items()}
+    before = start_of(module, memory, queries=2)
+    for position, (query, _, weights, attended) in enumerate(positions(module, memory, queries=2), 1):
+        parts = module.parts(query, memory, before)
+        assert module.has_parts == bool(parts)
+        assert ("window" in parts) == (window != "global")
+        for row, factors in enumerate(parts.get("window", [])):
+            length = LENGTHS[row // 2]
+            expected = made(p, query[row].numpy(), length, position)
+            np.testing.assert_allclose(factors[:length].detach(), expected, rtol=1e-10, atol=1e-14)
+            assert not factors[length:].any()
+        heads = [head for name, head in parts.items() if name != "window"]
+        if heads:
+            assert_same(torch.stack(heads).mean(dim=0), weights, 1e-12)
+        before = attended
+
+
 def set_weights(module, **weights):
     """Give a module weights by name, and zero to all others."""
     for name, parameter in module.named_parameters():

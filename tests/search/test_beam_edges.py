@@ -9,6 +9,7 @@ from toy_models import BOS, EOS, ToyModel, ToyState, forced, tokens_of
 from s2s.errors import InputError
 from s2s.search import BeamSearch, Hypothesis, Request, Sampling, Step
 from s2s.search.candidates import top_candidates
+from s2s.search.penalties import MOST_EXTRA, MOST_RATIO
 
 
 def table_step(table: torch.Tensor) -> Step[ToyState]:
@@ -122,6 +123,8 @@ class TestMistakes:
             ({"min_ratio": 3.0}, "expected 0 <= min_ratio <= max_ratio < inf, got min_ratio=3.0 and max_ratio=2.0"),
             ({"max_ratio": float("inf")}, "got min_ratio=0.0 and max_ratio=inf"),
             ({"max_extra": -1}, "max_extra must be 0 or more, got -1; lower max_ratio"),
+            ({"max_ratio": MOST_RATIO + 1}, rf"max_ratio must be at most {MOST_RATIO} .*, got {MOST_RATIO + 1} and"),
+            ({"max_extra": MOST_EXTRA + 1}, rf"max_extra {MOST_EXTRA:,}, got 2.0 and {MOST_EXTRA + 1}; no target is"),
         ],
     )
     def test_options_without_sense_are_refused(self, options: dict[str, Any], message: str) -> None:
