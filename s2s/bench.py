@@ -53,9 +53,8 @@ def training(config: DictConfig) -> tuple[Figures, dict[str, str]]:
         trainer, corpus = prepare(Run.create(folder, "run", OmegaConf.masked_copy(config, KEPT), exact=True))
         warm_up, updates, repeats = (config.bench[name] for name in ("warm_up", "updates", "repeats"))
         figures = time_training(trainer, warm_up=warm_up, updates=updates, repeats=repeats, say=say)
-    data = f"{corpus.label}, {corpus.source} to {corpus.target}"
-    subject = {"data": data, "model": " ".join(choices_in_words("model"))}
-    return figures, {**subject, "products": "bfloat16" if trainer.narrow else "float32"}
+    data, products = f"{corpus.label}, {corpus.source} to {corpus.target}", "bfloat16" if trainer.narrow else "float32"
+    return figures, {"data": data, "model": " ".join(choices_in_words("model")), "products": products}
 
 
 def decoding(config: DictConfig) -> tuple[Figures, dict[str, str]]:

@@ -129,3 +129,12 @@ def test_requests_that_cannot_be_met_are_refused(translator, trained):
     listed = Translator.load(trained, device="cpu", shortlist=5)
     with pytest.raises(InputError, match="a shortlist may lack the words of a prefix"):
         interfere(listed, SOURCE, prefix="nine")
+
+
+def test_a_window_without_a_position_in_sight_is_refused(create_run):
+    run = create_run("training.steps=1", "model/window=local_m", "model.window.width=1")
+    prepare(run)[0].train()
+    local = Translator.load(run, device="cpu")
+    assert interfere(local, SOURCE, forbid=["0:0"]).attention[0, 1] == 1
+    with pytest.raises(InputError, match=r"^at step 0 the model's window holds no source position that"):
+        interfere(local, SOURCE, forbid=["0:0", "0:1"])

@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from s2s.train import prepare
+
 LINES = ["eins zwei", "", "drei\u2028vier", "neun", "acht sieben"]
 TEXT = "eins zwei\n\ndrei\u2028vier\r\nneun\nacht sieben".encode()
 HEAVY = ("datasets", "accelerate", "matplotlib", "sacrebleu", "s2s.training", "pyarrow", "pandas")
@@ -131,6 +133,14 @@ def test_the_heatmap_shows_the_first_line_with_words(in_process, trained, tmp_pa
     assert len(out.splitlines()) == 3
     assert "heatmap: look.png\n" in error
     assert (tmp_path / "look.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_heatmap_of_a_run_without_attention_is_refused(in_process, create_run):
+    run = create_run("training.steps=1", "model=sutskever")
+    prepare(run)[0].train()
+    code, out, error = in_process("translate", f"run={run.folder}", "heatmap=look.png", stdin=b"eins\n")
+    expected = f"error: heatmap=look.png: {run.folder} has no attention to draw; leave heatmap= out"
+    assert (code, out, error.splitlines()[-1]) == (2, "", expected)
 
 
 def test_files_are_read_and_written(in_process, trained, translator, tmp_path):
