@@ -207,27 +207,28 @@ class _Scan(torch.autograd.Function):
         weight = factor(weight)
         outputs = from_input.new_empty(*from_input.shape[:2], weight.shape[1])
         all_real = _all_real(real, len(from_input))
-        first, all_kept = state[0], list[Tensor]()
+        reads, all_kept = torch.empty_like(outputs, dtype=weight.dtype), list[Tensor]()
         for position, sums in enumerate(from_input):
             before = state
-            read = before[0] if mask is None else before[0] * mask[position]
-            state, kept = gates.position(sums, multiply(read, weight, bias), before)
+            reads[position] = before[0] if mask is None else before[0] * mask[position]
+            state, kept = gates.position(sums, multiply(reads[position], weight, bias), before)
             if real is not None and not all_real[position]:
                 state = tuple(torch.where(real[position], *pair) for pair in zip(state, before, strict=True))
             outputs[position] = state[0]
             if any(ctx.needs_input_grad):
                 all_kept.extend(kept)
         ctx.gates, ctx.real, ctx.all_real, ctx.mask = gates, real, all_real, mask
-        ctx.save_for_backward(outputs, weight, first, *all_kept)
+        ctx.save_for_backward(reads, weight, *all_kept)
         return outputs, *(part.clone() for part in state)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_outputs: Tensor, *of_state: Tensor) -> tuple[Tensor | None, ...]:
-        outputs, weight, first, *all_kept = ctx.saved_tensors
-        each = len(all_kept) // len(outputs)
+        reads, weight, *all_kept = ctx.saved_tensors
+        each = len(all_kept) // len(reads)
         of_input = of_outputs.new_empty(*of_outputs.shape[:2], weight.shape[0])
         of_sums = of_input if ctx.gates.sums_are_one else torch.empty_like(of_input)
+        narrow = of_sums if weight.dtype == of_sums.dtype else torch.empty_like(of_sums, dtype=weight.dtype)
         for position in reversed(range(len(of_outputs))):
             of_state = (of_state[0] + of_outputs[position], *of_state[1:])
             skipped = None
@@ -237,18 +238,15 @@ class _Scan(torch.autograd.Function):
                 of_state = of_real
             kept = tuple(all_kept[position * each : (position + 1) * each])
             of_before = ctx.gates.gradient(kept, of_state, of_input[position], of_sums[position])
-            through = multiply(of_sums[position], weight.t())
+            narrow[position] = of_sums[position]
+            through = multiply(narrow[position], weight.t())
             if ctx.mask is not None:
                 through.mul_(ctx.mask[position])
             of_state = (through if of_before[0] is None else through.add_(of_before[0]), *of_before[1:])
             if skipped is not None:
                 of_state = tuple(part.add_(rest) for part, rest in zip(of_state, skipped, strict=True))
-        read = torch.cat([first[None], outputs[:-1]])
-        if ctx.mask is not None:
-            read.mul_(ctx.mask)
-        of_sums = of_sums.flatten(0, 1)
-        of_weight = weight_gradient(read.flatten(0, 1).to(weight.dtype), of_sums)
-        return None, None, None, of_input, of_weight, of_sums.sum(dim=0), *of_state
+        of_weight = weight_gradient(reads.flatten(0, 1), narrow.flatten(0, 1))
+        return None, None, None, of_input, of_weight, of_sums.sum(dim=(0, 1)), *of_state
 
 
 def _all_real(real: Tensor | None, positions: int) -> list[bool]:

@@ -182,7 +182,7 @@ class _Operand:
         """Take the product of all factors that are kept, and forget them."""
         inputs, gradients = _joined(self._inputs), _joined(self._gradients)
         self._inputs, self._gradients = [], []
-        of_bias = None if self.bias is None else gradients.sum(dim=0)
+        of_bias = None if self.bias is None else gradients.sum(dim=0, dtype=self.bias.dtype)
         of_weight = weight_gradient(inputs, gradients)
         if self._sums is None:
             self._sums = of_weight, of_bias
@@ -235,6 +235,7 @@ class _Product(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None]:
         operand, (rows,) = ctx.operand, ctx.saved_tensors
         shape, weight = gradient.shape, operand.weight
+        gradient = gradient.to(weight.dtype)
         if weight.dim() == 2:
             gradient = gradient.reshape(shape[:-1].numel(), shape[-1])
         if ctx.needs_input_grad[2]:
@@ -266,11 +267,10 @@ def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of W from those of the products with it, ``Σ_n g_n x_nᵀ``: x (N, I), g (N, O) -> (O, I).
 
     Of every sentence's own: (B, N, I), (B, N, O) -> (B, O, I). oneDNN copies its first operand where that is turned
-    round, so the narrower one comes first. Inputs in bfloat16 have the gradients rounded to it.
+    round, so the narrower one comes first. Of both in bfloat16 it is in float32.
     """
     if inputs.dim() == 3:
         return gradients.transpose(1, 2) @ inputs
-    gradients = gradients.to(inputs.dtype)
     if gradients.shape[1] > inputs.shape[1]:
         return multiply(inputs.t(), gradients.t()).t()
     return multiply(gradients.t(), inputs.t())

@@ -10,7 +10,7 @@ from s2s.model.product import factor, multiply, weight_gradient
 
 __all__ = ["coverage_loss", "guided_alignment_loss", "smoothed_cross_entropy"]
 
-CHUNK_ROWS = 512
+CHUNK_ROWS = 1024
 LEAST_WEIGHT = 1e-9
 
 
