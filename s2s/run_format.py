@@ -23,8 +23,7 @@ FORMAT = 1
 MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 MOST_BYTES, DEEPEST, LONGEST = 1 << 17, 16, 4096
-PARTS = ("data", "model", "search")
-OTHER_PARTS = ("tokenizer", "training", "optimizer", "scheduler", "scheduled_sampling")
+PARTS = ("data", "model", "search", "tokenizer", "training", "optimizer", "scheduler", "scheduled_sampling")
 OTHER_KINDS = {"seed": (int,), "device": (str, type(None)), "init": (str, type(None))}
 KINDS = {int: "a whole number", str: "a name"}
 
@@ -51,9 +50,10 @@ def read_config(path: Path) -> DictConfig:
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read ({reason}); expected YAML, copy the run folder again") from error
-    if not isinstance(loaded, dict) or not set(PARTS) <= set(loaded):
-        raise InputError(f"{path} is no run's configuration: expected data, model and search; copy the run again")
-    for name in (*PARTS, *(name for name in OTHER_PARTS if name in loaded)):
+    missing = [name for name in (*PARTS, "seed") if not isinstance(loaded, dict) or name not in loaded]
+    if missing:
+        raise InputError(f"{path} is no run's configuration: it has no {missing[0]}; copy the run again")
+    for name in PARTS:
         if not isinstance(loaded[name], dict):
             raise InputError(f"{path}: {name} is {loaded[name]!r:.40}, expected options; copy the run again")
     for name, kinds in OTHER_KINDS.items():

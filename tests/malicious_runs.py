@@ -175,6 +175,17 @@ def pickles() -> Iterator[Case]:
     def of_numpy(folder: Path, canary: Path) -> None:
         np.savez(folder / "shortlist.npz", frequent=np.array([Bomb(canary)]), partners=np.array([Bomb(canary)]))
 
+    def packed(folder: Path, canary: Path) -> None:
+        buffer, small = io.BytesIO(), io.BytesIO()
+        torch.save({"model": torch.zeros(1 << 24)}, buffer)
+        with zipfile.ZipFile(buffer) as plain, zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in plain.namelist():
+                archive.writestr(name, plain.read(name))
+        put(f"training/1-{checksum(small.getvalue())}.pt", small.getvalue())(folder, canary)
+
+    yield Case(
+        "a state that grows a thousandfold", packed, r"does not continue this run \(it holds compressed", "resume"
+    )
     for file, (reader, line) in READERS.items():
         yield Case(f"a pickle as {file}", plain(file), line, reader)
         yield Case(f"a file of torch.save as {file}", of_torch(file), line, reader)

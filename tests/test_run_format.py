@@ -11,12 +11,12 @@ from s2s import run_format
 from s2s.errors import InputError
 from s2s.report.differences import differing_options
 from s2s.run import Run
-from s2s.run_format import FORMAT, read_config
+from s2s.run_format import FORMAT, PARTS, read_config
 from s2s.translator import Translator
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RUNS = sorted(path.parent for path in FIXTURES.glob("run-format-*/*/config.yaml"))
-CONFIG = {"data": {}, "model": {}, "search": {}}
+CONFIG = {**{name: {} for name in PARTS}, "seed": 1}
 
 
 def test_every_format_there_was_has_runs_that_are_kept():
@@ -47,6 +47,17 @@ def test_a_new_run_says_its_format(tmp_path):
     run = Run.create(tmp_path, "x", OmegaConf.create(CONFIG), exact=True)
     assert (run.folder / "config.yaml").read_text(encoding="utf-8").startswith(f"format: {FORMAT}\n")
     assert run.config == {"format": FORMAT, **CONFIG}
+
+
+@pytest.mark.parametrize("name", CONFIG)
+def test_a_configuration_without_one_of_its_parts_is_refused(tmp_path, name):
+    OmegaConf.save(
+        OmegaConf.create({key: part for key, part in CONFIG.items() if key != name}), tmp_path / "config.yaml"
+    )
+    with pytest.raises(
+        InputError, match=f"config.yaml is no run's configuration: it has no {name}; copy the run again"
+    ):
+        read_config(tmp_path / "config.yaml")
 
 
 def test_a_run_that_says_no_format_is_of_the_first(tmp_path):

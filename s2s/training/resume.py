@@ -3,6 +3,7 @@
 import io
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,11 +21,10 @@ from s2s.training.average import MovingAverage
 __all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state", "saved_states"]
 
 KEPT_STATES = 2
-BYTES_OF_A_WEIGHT, BYTES_OF_ALL_ELSE = (
-    64,
-    1 << 26,
-)  # the most that a state may have: itself, its average, Adam's moments
+# The most that a state may have: a weight itself, its average and Adam's moments; and all else.
+BYTES_OF_A_WEIGHT, BYTES_OF_ALL_ELSE = 64, 1 << 26
 NAME = re.compile(r"\d+-[0-9a-f]{16}\.pt")
+UNREADABLE = (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
 @dataclass
@@ -166,6 +166,9 @@ def _restored(
 ) -> TrainingState:
     """Put back what one file holds."""
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # small files that grow as they are read are no states
+            if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
+                raise ValueError("it holds compressed records, which torch never writes")
         saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -175,7 +178,7 @@ def _restored(
         if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(saved["random_cuda"])
         return TrainingState(**{**saved["state"], "tally": Tally(**saved["state"]["tally"])})
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} does not continue this run ({reason}); copy it again or train a new run") from error
 
