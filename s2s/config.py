@@ -114,6 +114,7 @@ def _composes(name: str, choice: str) -> bool:
     return True
 
 
+@cache
 def _parsed(override: str) -> Override:
     """Read one override."""
     if override.startswith(("+", "~")):
