@@ -50,8 +50,9 @@ def read_config(path: Path) -> DictConfig:
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, OSError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} cannot be read ({reason}); expected YAML, copy the run folder again") from error
-    missing = [name for name in (*PARTS, "seed") if not isinstance(loaded, dict) or name not in loaded]
-    if missing:
+    if not isinstance(loaded, dict):
+        raise InputError(f"{path} is no run's configuration: it has no options; copy the run again")
+    if missing := [name for name in (*PARTS, "seed") if name not in loaded]:
         raise InputError(f"{path} is no run's configuration: it has no {missing[0]}; copy the run again")
     for name in PARTS:
         if not isinstance(loaded[name], dict):
