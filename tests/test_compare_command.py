@@ -9,6 +9,8 @@ import shutil
 import pytest
 from matplotlib import image
 
+from s2s.run_format import PARTS
+
 RNN = {"_target_": "s2s.model.kernel_cells.LSTM", "_partial_": True}
 SIGNATURE = "nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
 
@@ -21,9 +23,10 @@ def make_run(tmp_path):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         config = {
+            **{name: {} for name in PARTS},
+            "seed": 1,
             "data": {"label": "sample", "source": "de", "target": "en"},
             "model": {"rnn": {**RNN, "_target_": f"s2s.model.kernel_cells.{cell}"}},
-            "search": {},
         }
         (folder / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
         record = {"split": "valid", "updates": 5, "epoch": 1, "seconds": 30.0, "perplexity": 5.5, "best": True}

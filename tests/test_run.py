@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from s2s.config import compose
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
+from s2s.run_format import PARTS
 from s2s.text.tokenizer import TokenizerRecipe
 
-CONFIG = OmegaConf.create({"data": {}, "model": {}, "search": {}})
+CONFIG = OmegaConf.create({**{name: {} for name in PARTS}, "seed": 1})
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_a_folder_without_configuration_is_no_run(tmp_path):
     [
         (b"a: [1, 2", r"config\.yaml cannot be read .*copy the run folder again"),
         (b"a: \xff\xfe", r"config\.yaml cannot be read"),
-        (b"- a\n- b\n", r"config\.yaml is no run's configuration: expected data, model and search"),
+        (b"- a\n- b\n", r"config\.yaml is no run's configuration: it has no options"),
         (b"", r"config\.yaml is no run's configuration"),
         (b"model: {}\n", r"config\.yaml is no run's configuration"),
     ],
