@@ -207,24 +207,26 @@ class _Scan(torch.autograd.Function):
         weight = factor(weight)
         outputs = from_input.new_empty(*from_input.shape[:2], weight.shape[1])
         all_real = _all_real(real, len(from_input))
-        reads, all_kept = torch.empty_like(outputs, dtype=weight.dtype), list[Tensor]()
+        reads, all_kept = list[Tensor](), list[Tensor]()
         for position, sums in enumerate(from_input):
             before = state
-            reads[position] = before[0] if mask is None else before[0] * mask[position]
-            state, kept = gates.position(sums, multiply(reads[position], weight, bias), before)
+            read = (before[0] if mask is None else before[0] * mask[position]).to(weight.dtype)
+            state, kept = gates.position(sums, multiply(read, weight, bias), before)
             if real is not None and not all_real[position]:
                 state = tuple(torch.where(real[position], *pair) for pair in zip(state, before, strict=True))
             outputs[position] = state[0]
             if any(ctx.needs_input_grad):
+                reads.append(read)
                 all_kept.extend(kept)
         ctx.gates, ctx.real, ctx.all_real, ctx.mask = gates, real, all_real, mask
-        ctx.save_for_backward(reads, weight, *all_kept)
+        ctx.save_for_backward(weight, *reads, *all_kept)
         return outputs, *(part.clone() for part in state)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_outputs: Tensor, *of_state: Tensor) -> tuple[Tensor | None, ...]:
-        reads, weight, *all_kept = ctx.saved_tensors
+        weight, *saved = ctx.saved_tensors
+        reads, all_kept = saved[: len(of_outputs)], saved[len(of_outputs) :]
         each = len(all_kept) // len(reads)
         of_input = of_outputs.new_empty(*of_outputs.shape[:2], weight.shape[0])
         of_sums = of_input if ctx.gates.sums_are_one else torch.empty_like(of_input)
@@ -238,14 +240,15 @@ class _Scan(torch.autograd.Function):
                 of_state = of_real
             kept = tuple(all_kept[position * each : (position + 1) * each])
             of_before = ctx.gates.gradient(kept, of_state, of_input[position], of_sums[position])
-            narrow[position] = of_sums[position]
+            if narrow is not of_sums:
+                narrow[position] = of_sums[position]
             through = multiply(narrow[position], weight.t())
             if ctx.mask is not None:
                 through.mul_(ctx.mask[position])
             of_state = (through if of_before[0] is None else through.add_(of_before[0]), *of_before[1:])
             if skipped is not None:
                 of_state = tuple(part.add_(rest) for part, rest in zip(of_state, skipped, strict=True))
-        of_weight = weight_gradient(reads.flatten(0, 1), narrow.flatten(0, 1))
+        of_weight = weight_gradient(torch.cat(reads), narrow.flatten(0, 1))
         return None, None, None, of_input, of_weight, of_sums.sum(dim=(0, 1)), *of_state
 
 

@@ -99,8 +99,8 @@ def products_by(product: Product) -> Iterator[None]:
 def narrow_products(narrow: bool = True) -> Iterator[None]:
     """Take the products of a training step on a CPU in bfloat16, summed in float32, where ``narrow`` says so.
 
-    Both factors are rounded to 8 bits, and so is their product (Kalamkar et al. 2019). Weights, states, gates, softmax
-    and gradients stay as they are, and so does what each sentence multiplies by alone, its keys and values.
+    Both factors are rounded to 8 bits, and so is their product (Kalamkar et al. 2019); in going back the factors are
+    gradients. All else stays as it is, and so does what each sentence multiplies by alone, its keys and values.
     """
     before = _narrow.set(narrow)
     try:
