@@ -21,7 +21,7 @@ from s2s.errors import InputError
 __all__ = ["build"]
 
 # Where the files of a group do not lie in the folder of its name.
-FILES = {"training": "train.yaml", "model": "model/sizes/*.yaml"}
+FILES = {"training": ("train.yaml",), "model": ("model/sizes/*.yaml", "model/lm.yaml")}
 GREATEST = 2**63  # what torch and NumPy count with
 BAD_VALUES = (TypeError, ValueError, ArithmeticError, RuntimeError)
 
@@ -56,8 +56,8 @@ def build(node: Any, group: str, **keywords: Any) -> Any:
 @functools.cache
 def _names(group: str) -> frozenset[str]:
     """Every ``_target_`` in the files of a group."""
-    files = CONF.glob(FILES.get(group, f"{group}/*.yaml"))
-    texts = (file.read_text(encoding="utf-8") for file in files)
+    patterns = FILES.get(group, (f"{group}/*.yaml",))
+    texts = (file.read_text(encoding="utf-8") for pattern in patterns for file in CONF.glob(pattern))
     return frozenset(name for text in texts for name in re.findall(r"^ *_target_: (\S+)$", text, re.MULTILINE))
 
 

@@ -12,6 +12,7 @@ from s2s.errors import InputError
 from s2s.inspection import Linking, panel
 from s2s.report.sheet import Sheet
 from s2s.report.words import EOS_PIECE, words
+from s2s.search.begun import Begun
 from s2s.search.hypothesis import Hypothesis, Request, Step
 from s2s.text.tokenizer import UNK
 from s2s.translator import Search, SearchState, Translation, Translator
@@ -62,13 +63,10 @@ class InterferedSearch:
             log_probs, attention, after = step(tokens, changed(before.state, memory=memory))
             if seen is not None and attention.isnan().any():
                 raise InputError(f"at step {written} the model's window holds no source position that is left in sight")
-            if written < len(self.prefix):
-                alone = torch.full_like(log_probs, -torch.inf)
-                alone[:, self.prefix[written]] = log_probs[:, self.prefix[written]]
-                log_probs = alone
             return log_probs, attention, _Interfered(changed(after, memory=before.state.memory), written + 1)
 
-        found = self.search(interfered, _Interfered(state, 0), request)
+        search = Begun(self.search, [self.prefix]) if self.prefix else self.search
+        found = search(interfered, _Interfered(state, 0), request)
         if not found[0]:
             raise InputError(
                 f"a prefix of {len(self.prefix)} pieces leaves nothing to write within the length limit; shorten it, "

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from s2s.building import build
 from s2s.errors import InputError
+from s2s.model.language_model import build_language_model
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run_files import check_folder, read_object, read_records
 from s2s.run_format import read_config, with_format
@@ -21,6 +22,8 @@ from s2s.text.tokenizer import Tokenizer
 from s2s.weights import check_memory, check_weights, read_weights, write_weights
 
 __all__ = ["Run", "common_tokenizers", "pick_device"]
+
+LANGUAGE_MODEL = f"{build_language_model.__module__}.{build_language_model.__name__}"
 
 
 class Run:
@@ -95,6 +98,11 @@ class Run:
         """Open the run of this folder or of each of these; without any the run that finished last."""
         named = [folders] if isinstance(folders, str) else folders
         return [cls(folder) for folder in named] if named else [cls.find(None, runs_dir)]
+
+    @property
+    def is_language_model(self) -> bool:
+        """Whether it reads no source; else it translates."""
+        return bool(self.config.model.get("_target_") == LANGUAGE_MODEL)
 
     def save_config(self) -> None:
         """Keep the configuration as it is now."""

@@ -1,4 +1,4 @@
-"""python -m s2s.train: train a translator, score it on the test split and show what it does."""
+"""python -m s2s.train: train a translator or a language model, score it on the test split and show what it does."""
 
 import shutil
 
@@ -10,11 +10,12 @@ from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
 from s2s.text.corpus import Corpus
+from s2s.text.one_side import OneSide
 from s2s.text.shortlist import Shortlist
 from s2s.training.beginning import begin_from, new_run, resumed_run
-from s2s.training.data import load_training_data
+from s2s.training.data import corpus_of, load_training_data
 from s2s.training.objective import Objective
-from s2s.training.result import show_result
+from s2s.training.result import show_perplexity, show_result
 from s2s.training.resume import saved_states
 from s2s.training.trainer import Trainer
 
@@ -38,6 +39,11 @@ def train(config: DictConfig) -> None:
     if not ended:
         say(f"stopped and saved; go on with: python -m s2s.train resume={run.folder}")
         raise SystemExit(130)
+    if isinstance(corpus, OneSide):
+        split = "test" if "test" in corpus.splits() else "validation"
+        texts = list(corpus.load("test")["target"]) if split == "test" else trainer.data.valid_targets
+        show_perplexity(run, split, texts, say=say)
+        return
     run.save_shortlist(Shortlist.count(trainer.data.epoch(0), len(trainer.data.source)))
     if "test" in corpus.splits():
         pairs, gold = corpus.load("test"), corpus.alignments("test")
@@ -48,16 +54,18 @@ def train(config: DictConfig) -> None:
     show_result(run, split, sources, references, gold=gold, language=corpus.target, say=say)
 
 
-def prepare(run: Run) -> tuple[Trainer, Corpus]:
+def prepare(run: Run) -> tuple[Trainer, Corpus | OneSide]:
     """Make everything that a run's configuration asks for, and go back to where it was saved."""
     config = run.config
     resumed, init = bool(saved_states(run.training_state)), config.get("init")
     if init and not run.weights.is_file():
         begin_from(Run(init), run)
-    settings, corpus = build(config.training, "training"), build(config.data, "data")
+    settings, corpus = build(config.training, "training"), corpus_of(run)
     torch.manual_seed(config.seed)
-    recipe, guided = build(config.tokenizer, "tokenizer"), settings.guided_alignment > 0
-    data = load_training_data(corpus, recipe, run, longest=settings.longest, seed=config.seed, say=say, guided=guided)
+    recipe = build(config.tokenizer, "tokenizer")
+    longest = None if settings.truncated_length else settings.longest
+    guided = settings.guided_alignment > 0 and isinstance(corpus, Corpus)
+    data = load_training_data(corpus, recipe, run, longest=longest, seed=config.seed, say=say, guided=guided)
     trainer = Trainer(
         run=run,
         data=data,

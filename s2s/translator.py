@@ -21,11 +21,12 @@ from s2s.model.ensemble import Ensemble, OneModel, SearchState, Writer
 from s2s.model.product import products_by
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, common_tokenizers, pick_device
+from s2s.search.begun import Begun
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, SentenceIds, collate, plan_batches
 from s2s.text.cutting import cut
 from s2s.text.shortlist import Shortlist
-from s2s.text.tokenizer import Tokenizer
+from s2s.text.tokenizer import EOS, UNK, Tokenizer
 from s2s.translation import Rendering, Translation
 
 __all__ = ["Reranker", "Search", "SearchState", "Translation", "Translator", "tell_progress"]
@@ -86,7 +87,8 @@ def tell_progress(done: Iterable[Done], say: Callable[[str], None]) -> Iterator[
 class Translator:
     """A trained model, or several that translate together, with their tokenizers and a search.
 
-    ``Translator.load("runs/x")(["Ein Mann schläft."])[0].text``
+    ``Translator.load("runs/x")(["Ein Mann schläft."])[0].text``; of a language model that is how a text goes on which
+    begins so, and its ``score`` takes empty sources.
 
     Args:
         model: trained weights, used as they are, without dropout; several are an ``Ensemble``.
@@ -186,9 +188,19 @@ class Translator:
 
     @classmethod
     def from_config(cls, config: DictConfig, run: Run | Sequence[Run]) -> "Translator":
-        """Read runs with the device and search that a command line asks for; what it leaves open is the first run's."""
+        """Read runs with the device and search that a command line asks for; what it leaves open is the first run's.
+
+        Raises:
+            InputError: a language model, which has nothing to translate.
+        """
         typed = explicit_overrides("search")
-        first = run if isinstance(run, Run) else run[0]
+        for one in (runs := [run] if isinstance(run, Run) else run):
+            if one.is_language_model:
+                raise InputError(
+                    f"{one.folder} is a language model, which translates nothing; name a run that does, or use "
+                    "s2s.sample or s2s.score"
+                )
+        first = runs[0]
         search = config.search if "search" in typed else first.config.search
         for name, value in typed.items():
             if name != "search":
@@ -206,6 +218,11 @@ class Translator:
         if len(self.models) > 1:
             raise InputError(f"{len(self.models)} runs translate together, and only one can be looked into; give one")
         return self.models[0]
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether it translates; a language model goes on from beginnings of texts instead."""
+        return self.models[0].reads_source
 
     @property
     def has_attention(self) -> bool:
@@ -249,6 +266,8 @@ class Translator:
 
     def parts(self, sentence: str) -> list[str]:
         """The texts that are translated one by one for a sentence: itself, unless it is too long."""
+        if not self.reads_source:
+            return [sentence]
         # There are no more pieces than characters and the blank before them.
         if len(sentence) < self.longest or len(pieces := self.source.pieces(sentence)[:-1]) <= self.longest:
             return [sentence]
@@ -266,8 +285,10 @@ class Translator:
     ) -> list[Translation]:
         """Translate, hypotheses in the order of the search; ``rows`` are the sentences' numbers."""
         ids = self.source.encode(sentences)
+        if not self.reads_source:
+            self._check_beginnings(sentences, ids)
         translations = [Translation.empty(sentence) for sentence in sentences]
-        worded = np.flatnonzero([len(sentence) > 1 for sentence in ids])
+        worded = np.flatnonzero([len(sentence) > 1 or not self.reads_source for sentence in ids])
         lengths = np.array([len(ids[row]) for row in worded], dtype=np.int64)
         at_once = max(1, batch_size * HYPOTHESES_PER_SENTENCE // max(n_best, HYPOTHESES_PER_SENTENCE))
         plan = plan_batches(lengths, lengths, tokens=at_once * TOKENS_PER_SENTENCE, sentences=at_once)
@@ -332,10 +353,33 @@ class Translator:
 
     @torch.inference_mode()
     def _search(self, ids: list[list[int]], rows: Sequence[int], n_best: int) -> Found:
-        """Search translations of one batch of sources."""
+        """Search translations of one batch of sources; a language model goes on from them."""
         for model in self.models:
             model.eval()
+        if not self.reads_source:
+            return self._continue(ids, rows, n_best)
         source = collate(ids).to(self.device)
         listed = word_list(source, self.shortlist, self.partners) if self.shortlist else None
         with products_by(self._products):
             return searched(self._writer, source, self.search, rows=rows, n_best=n_best, listed=listed)
+
+    def _continue(self, ids: list[list[int]], rows: Sequence[int], n_best: int) -> Found:
+        """Search texts of a language model, given how each begins."""
+        beginnings = [one[:-1] for one in ids]
+        with products_by(self._products):
+            source = collate([[EOS]] * len(ids)).to(self.device)
+            found = searched(self._writer, source, Begun(self.search, beginnings), rows=rows, n_best=n_best)
+        for one, hypotheses in zip(beginnings, found, strict=True):
+            if not hypotheses:
+                raise InputError(
+                    f"a beginning of {len(one):,} pieces leaves nothing to write; shorten it, or raise search.max_extra"
+                )
+        return found
+
+    def _check_beginnings(self, texts: Sequence[str], ids: list[list[int]]) -> None:
+        """Raise an InputError for a beginning that cannot be written."""
+        if self.target.backwards:
+            raise InputError("this run writes its texts backwards, so none begins as one says; take one that does not")
+        for text, one in zip(texts, ids, strict=True):
+            if UNK in one:
+                raise InputError(f"{text[:40]!r} has characters this run has no piece for; write it with others")

@@ -13,7 +13,9 @@ from s2s.config import CONF, compose
 HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
-COMMANDS = {"train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench", "doctor"}
+COMMANDS = {
+    *("train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench", "doctor", "sample", "score"),
+}
 CELLAR = {"errors", "storage"}
 GROUND = {"text", "search", "report", "config", "building"}
 # A room imports what is named here, itself and the cellar: nothing on its own floor or above.
@@ -32,6 +34,7 @@ MAY_IMPORT = {
     "decoding": GROUND | {"model"},
     "translator": GROUND | {"model", "run", "translation", "decoding"},
     "reranking": GROUND | {"run", "translation", "translator"},
+    "scoring": GROUND | {"translator"},
     "inside": GROUND | {"model", "run", "translator"},
     "inspection": GROUND | {"model", "run", "translator"},
     "intervention": GROUND | {"model", "run", "translator", "inspection"},
@@ -42,6 +45,8 @@ MAY_IMPORT = {
     "evaluate": GROUND | {"evaluation"},
     "inspect": GROUND | {"run", "translator", "inside", "inspection", "intervention"},
     "doctor": GROUND,
+    "sample": GROUND | {"run", "translation", "translator"},
+    "score": GROUND | {"run", "translator", "scoring"},
     "bench": GROUND | {"model", "run", "translator", "training", "train"},
     "__init__": {"translator"},
 }

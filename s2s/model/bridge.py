@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.model.decoder import Decoder
-from s2s.model.encoder import Encoded, Encoder
+from s2s.model.encoder import Encoded, Encoder, NoEncoder
 from s2s.model.product import Linear
 from s2s.model.recurrent import RecurrentState
 
@@ -22,7 +22,7 @@ class Bridge(nn.Module, ABC):
         decoder: what it is for.
     """
 
-    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder | NoEncoder, *, decoder: Decoder) -> None:
         super().__init__()
         self.num_layers = decoder.num_layers
         self.hidden_size = decoder.hidden_size
@@ -40,9 +40,9 @@ class Bridge(nn.Module, ABC):
 class ZeroBridge(Bridge):
     """Start from zeros: what the decoder needs to know comes by attention."""
 
-    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder | NoEncoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
-        if not (decoder.attention.context_size or decoder.reads_summary):
+        if encoder.output_size and not (decoder.attention.context_size or decoder.reads_summary):
             raise InputError(
                 "with the zero bridge and no attention the decoder would know nothing of the source; use "
                 "model/bridge=linear or another model/attention"
@@ -57,7 +57,7 @@ class ZeroBridge(Bridge):
 class CopyBridge(Bridge):
     """Start from the encoder's final state as it is (Sutskever, Vinyals & Le 2014; Luong, Pham & Manning 2015)."""
 
-    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder | NoEncoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
         if encoder.output_size != decoder.hidden_size:
             raise InputError(
@@ -76,7 +76,7 @@ class LinearBridge(Bridge):
     The LSTM's cell is not bounded, so its map has no tanh. Both reading directions are mapped, not the backward alone.
     """
 
-    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder | NoEncoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
         self.maps = nn.ModuleList(Linear(encoder.output_size, decoder.hidden_size) for _ in self.parts)
 
@@ -94,7 +94,7 @@ class MeanBridge(Bridge):
     Every layer has a map of its own; the LSTM's cell is not bounded, so its map has no tanh.
     """
 
-    def __init__(self, encoder: Encoder, *, decoder: Decoder) -> None:
+    def __init__(self, encoder: Encoder | NoEncoder, *, decoder: Decoder) -> None:
         super().__init__(encoder, decoder=decoder)
         width = decoder.num_layers * decoder.hidden_size
         self.maps = nn.ModuleList(Linear(encoder.output_size, width) for _ in self.parts)

@@ -12,7 +12,7 @@ from s2s.model.layer_scan import reversed_rows
 from s2s.model.recurrent import Recurrent, RecurrentState
 from s2s.text.batching import Sequences
 
-__all__ = ["Encoded", "Encoder", "build_encoder"]
+__all__ = ["Encoded", "Encoder", "NoEncoder", "build_encoder"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,25 @@ class Encoder(nn.Module):
             final = tuple(torch.cat(parts, dim=1) for parts in zip(final, above, strict=True))
         values = self.context(values, self.context.draw(values, self.output_size))
         return Encoded(reversed_rows(values, lengths) if self.reverse else values, source.mask, final)
+
+
+class NoEncoder(nn.Module):
+    """What stands in place of an encoder where there is no source to read: states of width 0.
+
+    Args:
+        embedding: of the language that is written.
+    """
+
+    num_layers = state_parts = output_size = 0
+    reverse = False
+
+    def __init__(self, embedding: Embedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+
+    def forward(self, source: Sequences) -> Encoded:
+        """Read nothing: ids (B, S) -> Encoded."""
+        return Encoded(self.embedding.weight.new_zeros(*source.ids.shape, 0), source.mask, ())
 
 
 def build_encoder(

@@ -1,15 +1,19 @@
 """Readouts: from a decoder's output to the scores of the vocabulary."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from s2s.errors import InputError
+from s2s.model.cross_entropy import smoothed_cross_entropy
 from s2s.model.dropout import Dropout
 from s2s.model.product import Linear, linear
 
-__all__ = ["LinearReadout", "MaxoutReadout", "Readout", "TanhReadout", "Words"]
+__all__ = ["AdaptiveReadout", "LinearReadout", "MaxoutReadout", "Readout", "TanhReadout", "Words"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,10 @@ class Readout(nn.Module, ABC):
             scores.view(len(words.allowed), -1, scores.shape[-1]).masked_fill_(~words.allowed[:, None], -torch.inf)
         return scores.log_softmax(dim=-1)
 
+    def cross_entropy(self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """Smoothed loss and negative log-likelihood of tokens (N,), given features (N, R): both in sum, in nats."""
+        return smoothed_cross_entropy(features, self.weight, self.bias, targets, smoothing=smoothing)
+
 
 class LinearReadout(Readout):
     """The output itself (Luong, Pham & Manning 2015, eq. 6), or a linear map of it where widths differ."""
@@ -116,3 +124,91 @@ class TanhReadout(Readout):
     def feature_layer(output_size: int, feature_size: int) -> nn.Module:
         """The map and its tanh."""
         return nn.Sequential(Linear(output_size, feature_size), nn.Tanh())
+
+
+class AdaptiveReadout(Readout):
+    """The frequent words in one softmax, the others in clusters with narrower weights (Grave et al. 2017, section 4).
+
+    ``p(w) = p(w | head)``, and of a word in cluster c ``p(w) = p(c | head) p(w | c)``. Words stand by number, which is
+    by frequency where the vocabulary is of words or drawn by unigrams. The features are those of ``LinearReadout``.
+
+    Args:
+        output_size, feature_size, vocabulary_size, dropout: as in ``Readout``; ``weight`` must be None.
+        cutoffs: where each cluster begins, as a share of the vocabulary, rising.
+        reduction: every cluster reads features as much narrower than the one before it.
+
+    Raises:
+        InputError: a tied weight, or cutoffs that leave a cluster without words.
+    """
+
+    def __init__(
+        self,
+        output_size: int,
+        *,
+        feature_size: int,
+        vocabulary_size: int,
+        dropout: Dropout,
+        cutoffs: Sequence[float],
+        reduction: float,
+        weight: nn.Parameter | None = None,
+    ) -> None:
+        if weight is not None:
+            raise InputError("clusters have weights of their own, which cannot be tied; set model.tie_readout=false")
+        bounds = [*(round(share * vocabulary_size) for share in cutoffs), vocabulary_size]
+        if not cutoffs or bounds[0] < 1 or any(first >= second for first, second in pairwise(bounds)):
+            raise InputError(
+                f"model.readout.cutoffs={list(cutoffs)} cut {vocabulary_size} words at {bounds[:-1]}; give rising "
+                "shares between 0 and 1 that leave words in each cluster"
+            )
+        if not reduction >= 1:
+            raise InputError(f"model.readout.reduction={reduction} would widen the clusters; give 1 or more")
+        super().__init__(
+            output_size, feature_size=feature_size, vocabulary_size=bounds[0] + len(cutoffs), dropout=dropout
+        )
+        self.bounds = bounds
+        widths = [max(1, round(feature_size / reduction ** (number + 1))) for number in range(len(cutoffs))]
+        self.narrow = nn.ModuleList(Linear(feature_size, width, bias=False) for width in widths)
+        self.clusters = nn.ModuleList(
+            Linear(width, last - first) for width, (first, last) in zip(widths, pairwise(bounds), strict=True)
+        )
+
+    @staticmethod
+    def feature_layer(output_size: int, feature_size: int) -> nn.Module:
+        """As in ``LinearReadout``."""
+        return LinearReadout.feature_layer(output_size, feature_size)
+
+    def words(self, ids: Tensor, allowed: Tensor | None) -> Words:
+        """Refuse, as the clusters have no weights in common."""
+        raise InputError("a readout in clusters scores all words at once; leave shortlist= out")
+
+    def log_probs(self, features: Tensor, words: Words | None = None) -> Tensor:
+        """Log-probabilities of every word: (…, R) -> (…, V)."""
+        head, first = super().log_probs(features), self.bounds[0]
+        parts = [head[..., :first]]
+        for number, (narrow, cluster) in enumerate(zip(self.narrow, self.clusters, strict=True)):
+            scores = cluster(narrow(features)).to(head.dtype)
+            parts.append(scores.log_softmax(dim=-1) + head[..., first + number, None])
+        return torch.cat(parts, dim=-1)
+
+    def cross_entropy(self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
+        """As in ``Readout``; a cluster is asked for its own words alone, and nothing is smoothed.
+
+        Raises:
+            InputError: smoothing, which would take a look at every word.
+        """
+        if smoothing:
+            raise InputError(
+                f"a readout in clusters has no label smoothing, got {smoothing}; set training.label_smoothing=0"
+            )
+        first = self.bounds[0]
+        of_head = targets.clone()
+        for number, (low, high) in enumerate(pairwise(self.bounds)):
+            of_head[(targets >= low) & (targets < high)] = first + number
+        loss, nll = super().cross_entropy(features, of_head)
+        for number, (narrow, cluster) in enumerate(zip(self.narrow, self.clusters, strict=True)):
+            rows = (of_head == first + number).nonzero()[:, 0]
+            inside = targets[rows] - self.bounds[number]
+            weight, bias = cluster.parameters()
+            more, further = smoothed_cross_entropy(narrow(features[rows]), weight, bias, inside)
+            loss, nll = loss + more, nll + further
+        return loss, nll

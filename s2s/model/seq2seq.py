@@ -13,14 +13,14 @@ from s2s.model.bridge import Bridge
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
 from s2s.model.dropout import Dropout, Dropouts, check_probabilities
 from s2s.model.embedding import Embedding, EmbeddingDropout
-from s2s.model.encoder import Encoder, build_encoder
+from s2s.model.encoder import Encoder, NoEncoder, build_encoder
 from s2s.model.readout import Readout
 from s2s.model.recurrent import Recurrent
 from s2s.model.window import Window
 from s2s.text.batching import Batch, Sequences
 from s2s.text.tokenizer import BOS
 
-__all__ = ["Seq2Seq", "build_seq2seq"]
+__all__ = ["Seq2Seq", "build_seq2seq", "check_sharing", "check_sizes"]
 
 
 class Seq2Seq(nn.Module):
@@ -37,7 +37,7 @@ class Seq2Seq(nn.Module):
     def __init__(
         self,
         *,
-        encoder: Encoder,
+        encoder: Encoder | NoEncoder,
         bridge: Bridge,
         decoder: Decoder,
         readout: Readout,
@@ -51,6 +51,11 @@ class Seq2Seq(nn.Module):
         self.readout = readout
         self.embedding = embedding
         self.dropout = dropout
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether it translates; else it is a language model."""
+        return not isinstance(self.encoder, NoEncoder)
 
     def start(self, source: Sequences) -> tuple[DecoderState, Memory]:
         """Read the source: the state before the first target token, one row per sentence, and the memory."""
@@ -170,10 +175,12 @@ def build_seq2seq(
     encoder_size = hidden_size if encoder_size is None else encoder_size
     if feature_size is None:
         feature_size = embedding_size if tie_readout else hidden_size
-    _check_sizes(
-        {"embedding": embedding_size, "hidden": hidden_size, "encoder": encoder_size, "feature": feature_size},
-        directions=2 if bidirectional else 1,
-    )
+    check_sizes(embedding=embedding_size, hidden=hidden_size, encoder=encoder_size, feature=feature_size)
+    if bidirectional and encoder_size % 2:
+        raise InputError(
+            f"model.encoder_size={encoder_size} cannot be shared by two directions; give an even number or set "
+            "model.bidirectional=false"
+        )
     check_probabilities("model", dropout=dropout)
     dropouts = Dropouts(
         embedding=dropout if embedding_dropout is None else embedding_dropout,
@@ -185,7 +192,7 @@ def build_seq2seq(
         target_word=target_word_dropout,
         variational=variational,
     )
-    _check_sharing(
+    check_sharing(
         (source_vocabulary, target_vocabulary) if share_embeddings else None,
         (feature_size, embedding_size) if tie_readout else None,
     )
@@ -227,19 +234,14 @@ def build_seq2seq(
     )
 
 
-def _check_sizes(sizes: dict[str, int], *, directions: int) -> None:
+def check_sizes(**sizes: int) -> None:
     """Raise an InputError for a size that cannot be built."""
     for name, size in sizes.items():
         if size < 1:
             raise InputError(f"model.{name}_size={size} is no width; give 1 or more")
-    if sizes["encoder"] % directions:
-        raise InputError(
-            f"model.encoder_size={sizes['encoder']} cannot be shared by two directions; give an even number or set "
-            "model.bidirectional=false"
-        )
 
 
-def _check_sharing(vocabularies: tuple[int, int] | None, widths: tuple[int, int] | None) -> None:
+def check_sharing(vocabularies: tuple[int, int] | None, widths: tuple[int, int] | None) -> None:
     """Raise an InputError where the two sides of what is shared differ; None is not shared.
 
     Args:

@@ -1,13 +1,14 @@
 """Scores of whole translations: sacreBLEU (Post 2018) on detokenised text, each with its signature."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from s2s.errors import InputError
 from s2s.report.corpus_metrics import METRICS, bleu_tokenizer
 from s2s.report.score import Score
+from s2s.report.words import words
 
-__all__ = ["Score", "bleu", "bleu_tokenizer", "chrf", "perplexity"]
+__all__ = ["Score", "bleu", "bleu_tokenizer", "chrf", "perplexity", "text_perplexities"]
 
 
 def bleu(
@@ -59,3 +60,26 @@ def perplexity(negative_log_likelihood_sum: float, tokens: int) -> Score:
     except OverflowError:
         value = math.inf
     return Score("perplexity", value, f"tokens:{tokens}")
+
+
+def text_perplexities(negative_log_likelihood_sum: float, texts: Iterable[str]) -> tuple[Score, Score]:
+    """What a text's negative log-likelihood is per word and per character, whatever pieces it was summed over.
+
+    A word is one of ``words``, so that every Chinese character and every punctuation mark is one; the end of each line
+    counts as a word and as a character, as it is predicted too.
+
+    Args:
+        negative_log_likelihood_sum: in nats, over all lines, their end marks included.
+        texts: the lines, normalised.
+
+    Returns:
+        perplexity per word, ``exp(sum / words)``, and bits per character, ``sum / ln 2 / characters``.
+    """
+    counts = [(len(words(text)) + 1, len(text) + 1) for text in texts]
+    of_words, characters = (sum(column) for column in zip(*counts, strict=True))
+    per_word = perplexity(negative_log_likelihood_sum, of_words)
+    bits = negative_log_likelihood_sum / math.log(2) / characters
+    return (
+        Score("perplexity per word", per_word.value, f"words:{of_words}"),
+        Score("bits per character", bits, f"characters:{characters}"),
+    )

@@ -96,13 +96,17 @@ class ParallelIds:
             rows=tuple(int(row) for row in rows),
         )
 
-    def usable(self, longest: int) -> tuple[np.ndarray, int, int]:
+    def usable(self, longest: int, *, with_source: bool = True) -> tuple[np.ndarray, int, int]:
         """Find the pairs to train on: rows with two sides of 1 to ``longest`` pieces, EOS not counted.
+
+        Args:
+            longest: see above.
+            with_source: whether the source must have pieces, too.
 
         Returns:
             the rows, the number of pairs left out for an empty side, the number left out for their length.
         """
-        shorter = np.minimum(self.source.lengths, self.target.lengths) - 1
+        shorter = np.minimum(self.source.lengths, self.target.lengths) - 1 if with_source else self.target.lengths - 1
         longer = np.maximum(self.source.lengths, self.target.lengths) - 1
         empty = shorter == 0
         over_long = ~empty & (longer > longest)

@@ -9,6 +9,7 @@ from s2s.building import build
 from s2s.config import choices_in_words, explicit_overrides
 from s2s.errors import InputError
 from s2s.run import Run
+from s2s.text.tokenizer import Tokenizer
 
 __all__ = ["KEPT", "begin_from", "new_run", "resumed_run"]
 
@@ -31,11 +32,37 @@ def new_run(config: DictConfig) -> Run:
         _take_over(config, Run(config.init).config)
         words = [Path(config.init).resolve().name, "tuned"]
     else:
-        words = [config.data.label, config.data.source, config.data.target, *choices_in_words("model")]
+        choices = choices_in_words("model")
+        sides = [config.data.target] if choices[0] == "lm" else [config.data.source, config.data.target]
+        words = [config.data.label, *sides, *choices]
     name = re.sub(r"[^\w.-]", "_", "-".join(words))
-    return Run.create(
+    tokenizers = _tokenizers_of(config) if config.tokenizers_of else None
+    run = Run.create(
         config.runs_dir, config.name or name, OmegaConf.masked_copy(config, KEPT), exact=config.name is not None
     )
+    if tokenizers:
+        source, target = tokenizers
+        run.save_tokenizers(target if run.is_language_model else source, target)
+    return run
+
+
+def _tokenizers_of(config: DictConfig) -> tuple[Tokenizer, Tokenizer]:
+    """Read another run's tokenizers, and take over how they were made.
+
+    Raises:
+        InputError: something was typed that they leave no say in.
+    """
+    typed = [
+        key for key in explicit_overrides() if re.split("[/@.]", key)[0] == "tokenizer" and key != FREE_OF_TOKENIZER
+    ]
+    if config.init or typed:
+        raise InputError(
+            f"{typed[0] if typed else 'init'}= cannot be given beside tokenizers_of={config.tokenizers_of}, which "
+            "decides the tokenizers; leave one of them out"
+        )
+    other = Run(config.tokenizers_of)
+    config.tokenizer = OmegaConf.merge(other.config.tokenizer, {"sampling": config.tokenizer.sampling})
+    return other.tokenizers()
 
 
 def _take_over(config: DictConfig, other: DictConfig) -> None:

@@ -1,17 +1,20 @@
 """What a run trains on: the corpus as ids, and the validation pairs as text."""
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from s2s.building import build
 from s2s.errors import InputError
 from s2s.report.alignment import check_gold, read_links
 from s2s.report.words import words
 from s2s.run import Run
 from s2s.text.batching import ParallelIds
 from s2s.text.corpus import Corpus
+from s2s.text.one_side import OneSide
 from s2s.text.tokenised import tokenise
 from s2s.text.tokenizer import Tokenizer, TokenizerRecipe, normalise
 from s2s.training.guide import Guide
@@ -19,7 +22,7 @@ from s2s.training.guide import Guide
 if TYPE_CHECKING:
     from datasets import Dataset
 
-__all__ = ["TrainingData", "load_training_data", "split_pairs"]
+__all__ = ["TrainingData", "corpus_of", "load_training_data", "split_pairs"]
 
 HOLD_OUT_EVERY, HOLD_OUT_MOST = 20, 1000
 
@@ -47,12 +50,18 @@ class TrainingData:
     guide: Guide | None
 
 
+def corpus_of(run: Run) -> Corpus | OneSide:
+    """The corpus that a run learns from; of a language model its target side."""
+    corpus: Corpus = build(run.config.data, "data")
+    return OneSide(corpus) if run.is_language_model else corpus
+
+
 def load_training_data(
-    corpus: Corpus,
+    corpus: Corpus | OneSide,
     recipe: TokenizerRecipe,
     run: Run,
     *,
-    longest: int,
+    longest: int | None,
     seed: int,
     say: Callable[[str], None],
     guided: bool = False,
@@ -63,7 +72,7 @@ def load_training_data(
         corpus: where the pairs are.
         recipe: how to train tokenizers.
         run: where they are kept.
-        longest: pairs with more pieces than this on a side are left out.
+        longest: pairs with more pieces than this on a side are left out; None for text that is read as one stream.
         seed: of sampled segmentations.
         say: takes each line that the person should read.
         guided: whether attention is told where to go, which takes word links of the training pairs.
@@ -74,21 +83,24 @@ def load_training_data(
     """
     if guided:
         _check_segmentation_stays(recipe)
-    train, valid = split_pairs(corpus, say, linked=guided)
-    languages = f"{corpus.source} to {corpus.target}"
-    say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation pairs, {languages}")
+    train, valid = split_pairs(corpus, say, linked=guided, in_order=longest is None)
+    alone = isinstance(corpus, OneSide)
+    what, languages = ("lines", corpus.target) if alone else ("pairs", f"{corpus.source} to {corpus.target}")
+    say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation {what}, {languages}")
     if run.has_tokenizers():
         source, target = run.tokenizers()
     else:
-        source, target = recipe.train_pair(train["source"], train["target"])
+        recipe = replace(recipe, joint=recipe.joint or alone)
+        source, target = recipe.train_pair([] if alone else train["source"], train["target"])
         run.save_tokenizers(source, target)
     ids = tokenise(train, source, target)
-    rows, empty, over_long = ids.usable(longest)
+    rows, empty, over_long = ids.usable(sys.maxsize if longest is None else longest, with_source=not alone)
     if empty or over_long:
-        say(f"left out of training: {empty:,} pairs with an empty side, {over_long:,} with more than {longest} pieces")
+        missing = "empty lines" if alone else "pairs with an empty side"
+        say(f"left out of training: {empty:,} {missing}, {over_long:,} with more than {longest} pieces")
     if not len(rows):
         raise InputError(
-            f"no training pair is left of {len(train):,}; raise training.longest={longest} or look at the data"
+            f"no training {what[:-1]} is left of {len(train):,}; raise training.longest={longest} or look at the data"
         )
 
     def epoch(number: int) -> ParallelIds:
@@ -117,36 +129,43 @@ def _check_segmentation_stays(recipe: TokenizerRecipe) -> None:
         )
 
 
-def split_pairs(corpus: Corpus, say: Callable[[str], None], *, linked: bool = False) -> tuple["Dataset", "Dataset"]:
+def split_pairs(
+    corpus: Corpus | OneSide, say: Callable[[str], None], *, linked: bool = False, in_order: bool = False
+) -> tuple["Dataset", "Dataset"]:
     """Load training and validation pairs, with ``linked`` the training pairs' word links as the column ``links``.
 
     Where the corpus has no validation split, every twentieth training pair, about a thousand at most, is held out of
-    training and stands in for it. Extra pairs, which nobody checked, are trained on alone.
+    training and stands in for it; ``in_order`` those at the end. Extra pairs, which nobody checked, are trained on
+    alone.
     """
     import datasets
 
     train, extra = corpus.load("train"), corpus.load_extra()
     if linked:
+        assert isinstance(corpus, Corpus)
         train = train.add_column("links", _word_links(corpus, train))
         if extra is not None:
             raise InputError("data.extra has no word links for training.guided_alignment; set one of them off")
-    train, valid = _validation(corpus, train, say)
+    train, valid = _validation(corpus, train, say, in_order=in_order)
     if extra is not None:
         say(f"extra: {len(extra):,} training pairs")
         train = datasets.concatenate_datasets([train, extra])
     return train, valid
 
 
-def _validation(corpus: Corpus, train: "Dataset", say: Callable[[str], None]) -> tuple["Dataset", "Dataset"]:
+def _validation(
+    corpus: Corpus | OneSide, train: "Dataset", say: Callable[[str], None], *, in_order: bool
+) -> tuple["Dataset", "Dataset"]:
     """Load the validation pairs, or hold some of the training pairs out; return what remains to train on, too."""
     if "valid" in corpus.splits():
         return train, corpus.load("valid")
     every = max(HOLD_OUT_EVERY, len(train) // HOLD_OUT_MOST)
     if len(train) < every:
         raise InputError(f"{len(train)} training pairs are too few to hold any out; add pairs, or a valid split")
-    say(f"no validation split: every {every}th training pair is held out for it")
     rows = np.arange(len(train))
-    held_out = rows % every == every - 1
+    held_out = rows >= len(train) - len(train) // every if in_order else rows % every == every - 1
+    which = "the last training lines are" if in_order else f"every {every}th training pair is"
+    say(f"no validation split: {which} held out for it")
     return train.select(rows[~held_out]).flatten_indices(), train.select(rows[held_out]).flatten_indices()
 
 

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from s2s.model.language_model import Carried, read_on
 from s2s.model.product import products_by, training_products
 from s2s.model.readout import Readout
 from s2s.model.seq2seq import Seq2Seq
 from s2s.text.batching import Batch, Sequences
 from s2s.training.data import TrainingData
-from s2s.training.loss import coverage_loss, guided_alignment_loss, smoothed_cross_entropy
+from s2s.training.loss import coverage_loss, guided_alignment_loss
 from s2s.training.minimum_risk import MinimumRisk
 from s2s.training.settings import TrainingSettings
 
@@ -30,28 +31,37 @@ class Objective:
     data: TrainingData
     risk: MinimumRisk | None = None
 
-    def __call__(self, model: Seq2Seq, batch: Batch, *, truth: float = 1.0) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, model: Seq2Seq, batch: Batch, *, truth: float = 1.0, carried: Carried | None = None
+    ) -> tuple[Tensor, Tensor, Carried | None]:
         """Work out what an update lowers, differentiable, and the references' negative log-likelihood.
 
         Args:
             model: in training.
             batch: sources and references.
             truth: probability of reading the true token.
+            carried: what the batch before left, where running text is read.
 
         Returns:
-            both in sum over target tokens; a sentence's risk counts as often as its reference has tokens.
+            both in sum over target tokens; a sentence's risk counts as often as its reference has tokens; and what this
+            batch leaves, of running text.
         """
+        assert batch.target is not None
+        if self.settings.truncated_length:
+            with products_by(training_products(batch.source.ids.device)):
+                features, carried = read_on(model, batch.target.ids, carried)
+            smoothing = self.settings.label_smoothing
+            return *cross_entropy(model.readout, features, batch.target, smoothing=smoothing), carried
         if self.risk is None:
             features, attention = teacher_forced(model, batch, truth=truth)
-            return self._likelihood(model.readout, features, attention, batch)
-        assert batch.target is not None
+            return *self._likelihood(model.readout, features, attention, batch), None
         candidates = self.risk.candidates(model, batch, self.data.target, self.data.language)
         features, attention = teacher_forced(model, replace(batch, target=candidates.target))
         references = slice(None, None, candidates.mask.shape[1]), slice(batch.target.ids.shape[1])
         loss, nll = self._likelihood(model.readout, features[references], attention[references], batch)
         log_probs = sequence_log_probs(model.readout, features, candidates.target).view_as(candidates.costs)
         risk = (self.risk.risk(log_probs, candidates) * batch.target.lengths).sum()
-        return (1 - self.risk.weight) * loss + self.risk.weight * risk, nll
+        return (1 - self.risk.weight) * loss + self.risk.weight * risk, nll, None
 
     def _likelihood(self, readout: Readout, features: Tensor, attention: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The losses of references alone: features (B, T, R), attention (B, T, S)."""
@@ -79,13 +89,8 @@ def cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """The smoothed loss and the negative log-likelihood of targets, given features (B, T, R), in sum over tokens."""
     real = target.mask.flatten().nonzero()[:, 0]
-    return smoothed_cross_entropy(
-        features.flatten(0, 1).index_select(0, real),
-        readout.weight,
-        readout.bias,
-        target.ids.flatten()[real],
-        smoothing=smoothing,
-    )
+    of_tokens = features.flatten(0, 1).index_select(0, real)
+    return readout.cross_entropy(of_tokens, target.ids.flatten()[real], smoothing=smoothing)
 
 
 def sequence_log_probs(readout: Readout, features: Tensor, target: Sequences) -> Tensor:

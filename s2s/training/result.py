@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from s2s.model.cost import count_parameters, multiply_adds
 from s2s.model.seq2seq import Seq2Seq
 from s2s.report.alignment import AlignmentScore, Gold, alignment_error_rate, hard_links, read_gold
 from s2s.report.metrics import Score
 from s2s.run import Run
-from s2s.training.validation import of_text
+from s2s.training.validation import of_text, validate
 from s2s.translator import Translator, tell_progress
 
-__all__ = ["alignment_score", "result_of", "show_result", "training_summary"]
+__all__ = ["alignment_score", "result_of", "show_perplexity", "show_result", "training_summary"]
 
 SHOWN = 3
 
@@ -62,6 +64,34 @@ def show_result(
                 say(notice)
             print(f"\nheatmap    {heatmap}")
         print(f'next       echo "{sources[shown[0]]}" | python -m s2s.translate run={run.folder}')
+
+
+def show_perplexity(run: Run, split: str, texts: list[str], *, say: Callable[[str], None]) -> None:
+    """Score a split with a language model's best weights, print how well it is predicted, and mark the run as finished.
+
+    Args:
+        run: the run.
+        split: name of the split, printed with every score.
+        texts: its lines.
+        say: takes each line that is no result.
+    """
+    translator, settings = Translator.load(run, device=run.config.device), run.config.training
+    running = bool(OmegaConf.select(settings, "truncated_length", default=None))
+    scores = list(
+        validate(
+            translator,
+            [""] * len(texts),
+            texts,
+            language=run.config.data.target,
+            batch_tokens=settings.batch_tokens,
+            criterion="loss",
+            running=running,
+        ).values()
+    )
+    for score in scores:
+        print(f"{split} {score}")
+    run.finish(result_of(translator.model, scores, split, texts, training_summary(list(run.records()))))
+    print(f"next       python -m s2s.sample run={run.folder}")
 
 
 def result_of(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from s2s.errors import InputError
+from s2s.model.language_model import Carried
 from s2s.report.metrics import perplexity
 from s2s.run_files import read_bounded
 from s2s.storage import checksum, write_whole
@@ -68,6 +69,7 @@ class TrainingState:
         validated: updates at the last validation.
         skipped: updates that were not made, as their numbers were not finite; skipped_in_a_row: of these the latest.
         tally: of the updates since the last record of training.
+        carried: what the last update left of the running text, where there is one.
     """
 
     epoch: int = 0
@@ -79,13 +81,14 @@ class TrainingState:
     skipped: int = 0
     skipped_in_a_row: int = 0
     tally: Tally = field(default_factory=Tally)
+    carried: Carried | None = None
 
     def advance(self, updates_per_epoch: int) -> None:
         """Count one update."""
         self.updates += 1
         self.position += 1
         if self.position == updates_per_epoch:
-            self.epoch, self.position = self.epoch + 1, 0
+            self.epoch, self.position, self.carried = self.epoch + 1, 0, None
 
 
 def saved_states(folder: Path) -> list[Path]:
@@ -177,7 +180,10 @@ def _restored(
         torch.set_rng_state(saved["random"])
         if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(saved["random_cuda"])
-        return TrainingState(**{**saved["state"], "tally": Tally(**saved["state"]["tally"])})
+        fields = {**saved["state"], "tally": Tally(**saved["state"]["tally"])}
+        if carried := fields.get("carried"):
+            fields["carried"] = Carried(**carried)
+        return TrainingState(**fields)
     except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} does not continue this run ({reason}); copy it again or train a new run") from error

@@ -8,7 +8,7 @@ from s2s.errors import InputError
 __all__ = ["TrainingSettings"]
 
 LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
-SIZES = ("batch_tokens", "batch_sentences", "accumulation", "longest")
+SIZES = ("batch_tokens", "batch_sentences", "accumulation", "longest", "truncated_length")
 POSITIVE = (*LIMITS, *SIZES, "clip_norm", "keep_attention", "save_minutes")
 
 
@@ -40,6 +40,7 @@ class TrainingSettings:
     keep_attention: int | None
     keep_checkpoints: int
     save_minutes: float | None
+    truncated_length: int | None = None
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.minutes is None:

@@ -19,6 +19,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, padding_share, plan_batches
+from s2s.text.streams import streamed
 from s2s.training.average import MovingAverage
 from s2s.training.data import TrainingData
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
@@ -87,6 +88,16 @@ class Trainer:
                     f"training.{name}={weight} needs attention, which this model has none of; leave it out or choose "
                     "another model/attention"
                 )
+        if settings.truncated_length and (model.reads_source or not isinstance(scheduled_sampling, TeacherForcing)):
+            raise InputError(
+                f"training.truncated_length={settings.truncated_length} reads running text as it is, with model=lm; "
+                "leave it out, or scheduled_sampling="
+            )
+        if not model.reads_source and (settings.criterion != "loss" or objective.risk):
+            raise InputError(
+                "a language model translates nothing that could be scored; leave out minimum_risk= and "
+                f"training.criterion={settings.criterion}"
+            )
         if objective.risk and not isinstance(scheduled_sampling, TeacherForcing):
             raise InputError("minimum_risk= scores translations as they are; leave scheduled_sampling= out")
         if (settings.keep_attention or 0) > len(data.valid_sources):
@@ -153,8 +164,7 @@ class Trainer:
 
     def _epoch(self) -> tuple[ParallelIds, list[list[np.ndarray]]]:
         """Ids of the epoch under way, or of the next where none of its updates is left, and the groups of batches."""
-        ids = self.data.epoch(self.state.epoch)
-        groups = self._plan(ids)
+        ids, groups = self._plan(self.data.epoch(self.state.epoch))
         if self.state.position >= len(groups):  # other settings may have made the epoch of a resumed run shorter
             self.state.epoch, self.state.position = self.state.epoch + 1, 0
             return self._epoch()
@@ -230,18 +240,25 @@ class Trainer:
         save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
         self._saved = time.perf_counter()
 
-    def _plan(self, ids: ParallelIds) -> list[list[np.ndarray]]:
-        """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone."""
+    def _plan(self, ids: ParallelIds) -> tuple[ParallelIds, list[list[np.ndarray]]]:
+        """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone.
+
+        Returns:
+            the rows that batches are made of, which are the pairs or parts of a running text, and the groups.
+        """
         rows, settings = self.data.rows, self.settings
-        batches = plan_batches(
-            ids.source.lengths[rows],
-            ids.target.lengths[rows],
-            tokens=settings.batch_tokens,
-            sentences=settings.batch_sentences,
-            shuffle=np.random.default_rng([self.seed, self.state.epoch]),
-        )
-        batches = [rows[batch] for batch in batches]
-        return [batches[i : i + settings.accumulation] for i in range(0, len(batches), settings.accumulation)]
+        if settings.truncated_length:
+            ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens)
+        else:
+            planned = plan_batches(
+                ids.source.lengths[rows],
+                ids.target.lengths[rows],
+                tokens=settings.batch_tokens,
+                sentences=settings.batch_sentences,
+                shuffle=np.random.default_rng([self.seed, self.state.epoch]),
+            )
+            batches = [rows[batch] for batch in planned]
+        return ids, [batches[i : i + settings.accumulation] for i in range(0, len(batches), settings.accumulation)]
 
     def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, int]:
         """Make one update, or skip it where its numbers are not finite.
@@ -263,6 +280,7 @@ class Trainer:
         if made:
             return nll, tokens
         self.state.skipped += 1
+        self.state.carried = None
         self.say(f"update {self.state.updates + 1:,}: loss or gradients are not finite; it is skipped")
         return torch.zeros_like(nll), 0
 
@@ -274,18 +292,23 @@ class Trainer:
         """
         truth = self.scheduled_sampling.truth(self.state.updates)
         while True:
-            nll = torch.zeros((), device=self.accelerator.device)
+            nll, carried = torch.zeros((), device=self.accelerator.device), self.state.carried
             try:
                 for rows in group:
                     batch = ids.batch(rows.tolist()).to(self.accelerator.device)
                     with self.accelerator.autocast(), narrow_products(self.narrow):
-                        loss, batch_nll = self.objective(self.model, batch, truth=truth)
+                        loss, batch_nll, carried = self.objective(self.model, batch, truth=truth, carried=carried)
                     self.accelerator.backward(loss / tokens)
                     nll += batch_nll
+                self.state.carried = carried
                 return nll
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
+                if self.settings.truncated_length:  # each stream has a state that it alone goes on from
+                    raise InputError(
+                        "memory does not hold the streams of an update; lower training.batch_tokens="
+                    ) from error
                 group, line = halved(ids, group)
             self.say(line)
             self.optimizer.zero_grad()
@@ -304,6 +327,7 @@ class Trainer:
                 language=data.language,
                 batch_tokens=settings.batch_tokens,
                 criterion=settings.criterion,
+                running=bool(settings.truncated_length),
             )
         except FloatingPointError:
             raise self._diagnosis() from None
@@ -331,10 +355,11 @@ class Trainer:
         """Say how large everything is before the first update."""
         batches = [batch for group in groups for batch in group]
         padding = padding_share(batches, ids.source.lengths, ids.target.lengths)
-        targets = int(ids.target.lengths[self.data.rows].sum())
+        targets = sum(int(ids.target.lengths[batch].sum()) for batch in batches)
         weights = sum(parameter.numel() for parameter in self.translator.model.parameters())
+        of_source = f"{len(self.data.source):,} source and " if self.translator.model.reads_source else ""
         self.say(
-            f"{weights:,} weights, {len(self.data.source):,} source and {len(self.data.target):,} target pieces; "
+            f"{weights:,} weights, {of_source}{len(self.data.target):,} target pieces; "
             f"an epoch: {len(batches):,} batches, {targets:,} target tokens, {padding:.1%} padding"
             + ("; products in bfloat16" if self.narrow else "")
         )

@@ -4,11 +4,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
+from s2s.model.language_model import read_on
 from s2s.report.corpus_metrics import METRICS
-from s2s.report.metrics import Score, perplexity
+from s2s.report.metrics import Score, perplexity, text_perplexities
 from s2s.text.batching import ParallelIds, SentenceIds, plan_batches
+from s2s.text.streams import streamed
+from s2s.text.tokenizer import normalise
 from s2s.training.objective import cross_entropy, teacher_forced
 from s2s.translator import Translator
 
@@ -25,6 +29,7 @@ def validate(
     language: str,
     batch_tokens: int,
     criterion: str,
+    running: bool = False,
 ) -> dict[str, Score]:
     """Measure a model on pairs.
 
@@ -34,9 +39,11 @@ def validate(
         language: code of the target language.
         batch_tokens: the most tokens of a batch that is scored.
         criterion: what the pairs are scored for; ``loss`` needs no translations, which take longer.
+        running: the targets are one running text, each of them read with the state that those before have left.
 
     Returns:
-        ``perplexity`` per target token, without smoothing, and where it translated what ``of_text`` gives.
+        ``perplexity`` per target token, without smoothing; of a language model per word and ``bits`` per character,
+        too; and where it translated what ``of_text`` gives.
 
     Raises:
         FloatingPointError: the model's numbers are no longer finite.
@@ -44,16 +51,25 @@ def validate(
     sides = ((translator.source, sources), (translator.target, references))
     ids = ParallelIds(*(SentenceIds.of(tokenizer.encode(texts)) for tokenizer, texts in sides))
     model = translator.model.eval()
-    nll = 0.0
+    nll, carried = 0.0, None
+    plan = plan_batches(ids.source.lengths, ids.target.lengths, tokens=batch_tokens)
+    if running:
+        ids, plan = streamed(ids, np.arange(len(ids)), length=batch_tokens, tokens=batch_tokens)
     with torch.inference_mode():
-        for rows in plan_batches(ids.source.lengths, ids.target.lengths, tokens=batch_tokens):
+        for rows in plan:
             batch = ids.batch(rows.tolist()).to(translator.device)
-            features, _ = teacher_forced(model, batch)
             assert batch.target is not None
+            if running:
+                features, carried = read_on(model, batch.target.ids, carried)
+            else:
+                features, _ = teacher_forced(model, batch)
             nll += float(cross_entropy(model.readout, features, batch.target)[1])
     if not math.isfinite(nll):
         raise FloatingPointError("the references have no finite log-probability")
     scores = {"perplexity": perplexity(nll, int(ids.target.lengths.sum()))}
+    if not model.reads_source:
+        per_word, bits = text_perplexities(nll, map(normalise, references))
+        scores |= {"word_perplexity": per_word, "bits": bits}
     if criterion != "loss":
         hypotheses = [translation.text for translation in translator(sources)]
         scores |= of_text(hypotheses, references, language=language, criterion=criterion)

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from s2s.model import product as product_module
 from s2s.model.cells import GRUCho, GRUDeepTransition
+from s2s.model.cross_entropy import smoothed_cross_entropy
 from s2s.model.product import (
     GATHERED_ROWS,
     GatheredProducts,
@@ -26,7 +27,6 @@ from s2s.model.product import (
     products_by,
 )
 from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
-from s2s.training.loss import smoothed_cross_entropy
 
 # How a weight (4, 3) is seen in what a model keeps: the shape of that, and the look at it.
 VIEWS = {
