@@ -9,13 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from s2s.errors import InputError
 from s2s.model.ensemble import WordList, Writer
+from s2s.search.begun import Begun
 from s2s.search.hypothesis import Hypothesis, Request, Search
-from s2s.text.batching import Batch, Sequences
+from s2s.text.batching import Batch, Sequences, collate
 from s2s.text.shortlist import Shortlist
-from s2s.text.tokenizer import BOS, EOS, PAD, UNK
+from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
-__all__ = ["Found", "forced", "in_order", "searched", "word_list"]
+__all__ = ["Found", "check_beginnings", "continued", "forced", "in_order", "searched", "word_list"]
 
 Found = list[list[Hypothesis]]
 
@@ -49,6 +51,41 @@ def searched(
 
     found = search(step, writer.start(source, listed), replace(request, bos=0, eos=1, forbidden=(0,)))
     return [[replace(one, tokens=tuple(ids[list(one.tokens)].tolist())) for one in hypotheses] for hypotheses in found]
+
+
+def continued(
+    writer: Writer,
+    beginnings: Sequence[Sequence[int]],
+    search: Search,
+    *,
+    rows: Sequence[int],
+    n_best: int,
+    device: torch.device,
+) -> Found:
+    """Search texts of a language model, given how each begins, as ids with EOS.
+
+    Raises:
+        InputError: a beginning that leaves nothing to write within the limit of the search.
+    """
+    source = collate([[EOS]] * len(beginnings)).to(device)
+    begun = Begun(search, [beginning[:-1] for beginning in beginnings])
+    found = searched(writer, source, begun, rows=rows, n_best=n_best)
+    for beginning, hypotheses in zip(beginnings, found, strict=True):
+        if not hypotheses:
+            raise InputError(
+                f"a beginning of {len(beginning) - 1:,} pieces leaves nothing to write; shorten it, or raise "
+                "search.max_extra"
+            )
+    return found
+
+
+def check_beginnings(texts: Sequence[str], ids: Sequence[Sequence[int]], tokenizer: Tokenizer) -> None:
+    """Raise an InputError for a text that a language model cannot go on from."""
+    if tokenizer.backwards:
+        raise InputError("this run writes its texts backwards, so none begins as one says; take one that does not")
+    for text, one in zip(texts, ids, strict=True):
+        if UNK in one:
+            raise InputError(f"{text[:40]!r} has characters this run has no piece for; write it with others")
 
 
 def word_list(source: Sequences, shortlist: Shortlist, partners: int) -> WordList:

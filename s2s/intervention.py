@@ -56,14 +56,18 @@ class InterferedSearch:
         """Search; see ``Search``."""
 
         def interfered(tokens: Tensor, before: _Interfered) -> tuple[Tensor, Tensor, _Interfered]:
-            memory, written = before.state.memory, before.written
-            seen = self.visible.get(written)
-            if seen is not None:
-                memory = changed(memory, visible=torch.tensor([seen], device=tokens.device))
-            log_probs, attention, after = step(tokens, changed(before.state, memory=memory))
-            if seen is not None and attention.isnan().any():
+            written, seen = before.written, self.visible.get(before.written)
+            if seen is None:
+                log_probs, attention, after = step(tokens, before.state)
+                return log_probs, attention, _Interfered(after, written + 1)
+            if not isinstance(before.state, SearchState):
+                raise InputError("force= and forbid= are for one model that writes alone; leave search.lm= out")
+            memory = before.state.memory
+            limited = changed(memory, visible=torch.tensor([seen], device=tokens.device))
+            log_probs, attention, after = step(tokens, changed(before.state, memory=limited))
+            if attention.isnan().any():
                 raise InputError(f"at step {written} the model's window holds no source position that is left in sight")
-            return log_probs, attention, _Interfered(changed(after, memory=before.state.memory), written + 1)
+            return log_probs, attention, _Interfered(changed(after, memory=memory), written + 1)
 
         search = Begun(self.search, [self.prefix]) if self.prefix else self.search
         found = search(interfered, _Interfered(state, 0), request)

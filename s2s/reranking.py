@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from s2s.errors import InputError
 from s2s.run import Run
@@ -14,7 +15,7 @@ from s2s.search.sampling import Sampling
 from s2s.translation import Translation
 from s2s.translator import Translator
 
-__all__ = ["MinimumBayesRisk", "Rescoring", "reranked"]
+__all__ = ["MinimumBayesRisk", "Rescoring", "Scorer", "ranked", "reranked", "weighed"]
 
 SAMPLES = 32
 
@@ -67,44 +68,72 @@ class MinimumBayesRisk:
         return ranked(scored)
 
 
+@dataclass(frozen=True)
+class Scorer:
+    """A run that scores what another has found: its ``weight``, and whether it translates in the other direction."""
+
+    translator: Translator
+    weight: float
+    reverse: bool = False
+
+    def log_probs(self, sources: list[str], targets: list[str], *, batch_size: int) -> list[float]:
+        """The log-probability of each target given its source, or of the source given the target."""
+        given, written = (targets, sources) if self.reverse else (sources, targets)
+        return [one.log_prob for one in self.translator.score(given, written, batch_size=batch_size)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rescoring:
     """Order translations by what several runs think of their texts.
 
-    The score is the mean over the runs of ``log p(y) / T``, T the tokens of the first run's target. Runs that write
-    their targets backwards see mistakes at the other end of a sentence, and it takes both kinds to agree on one (Liu et
-    al. 2016; Sennrich, Haddow & Birch 2016, section 2.4). As T is the same for all, runs with other pieces have an
-    equal say.
+    The score is ``sum_m w_m log p_m / T``, T the tokens of the first run's target. As T is the same for all, runs with
+    other pieces have an equal say. p may be:
+
+    - another translator. Runs that write their targets backwards see mistakes at the other end of a sentence, and it
+      takes both kinds to agree on one (Liu et al. 2016; Sennrich, Haddow & Birch 2016, section 2.4).
+    - a language model, p(y).
+    - a translator of the other direction, p(x | y). With a language model beside it that is a noisy channel, whose
+      three log-probabilities Yee, Dauphin & Auli (2019, section 3) weigh likewise.
 
     Args:
         first: name of what finds the translations.
+        weight: of what that says.
         others: the runs that score them, by name; their tokenizers are their own.
         candidates: how many translations of each sentence are scored.
         batch_size: sentences that are worked on together.
     """
 
     first: str
-    others: Mapping[str, Translator]
+    weight: float
+    others: Mapping[str, Scorer]
     candidates: int
     batch_size: int = 64
 
     def __call__(self, translations: Sequence[Translation]) -> list[Translation]:
-        """Order the hypotheses of each by this score; ``run_scores`` keeps that of every run."""
+        """Order the hypotheses of each by this score; ``run_scores`` keeps that of every run, unweighted."""
         pairs = list(dict.fromkeys((one.source, one.text) for best in translations for one in best.hypotheses))
         sources, targets = [source for source, _ in pairs], [target for _, target in pairs]
-        log_probs = {}
-        for name, translator in self.others.items():
-            scored = translator.score(sources, targets, batch_size=self.batch_size)
-            log_probs[name] = {pair: one.log_prob for pair, one in zip(pairs, scored, strict=True)}
+        log_probs = {
+            name: dict(zip(pairs, scorer.log_probs(sources, targets, batch_size=self.batch_size), strict=True))
+            for name, scorer in self.others.items()
+        }
+        weights = [self.weight, *(scorer.weight for scorer in self.others.values())]
         return [
-            ranked([self._scored(one, log_probs) for one in best.hypotheses]) if best.source_tokens else best
+            ranked([weighed(self._scored(one, log_probs), weights) for one in best.hypotheses])
+            if best.source_tokens
+            else best
             for best in translations
         ]
 
     def _scored(self, one: Translation, log_probs: Mapping[str, Mapping[tuple[str, str], float]]) -> Translation:
         every = {self.first: one.log_prob} | {name: own[one.source, one.text] for name, own in log_probs.items()}
-        scores = {name: log_prob / len(one.target_tokens) for name, log_prob in every.items()}
-        return replace(one, score=float(np.mean(list(scores.values()))), run_scores=scores)
+        return replace(one, run_scores={name: value / len(one.target_tokens) for name, value in every.items()})
+
+
+def weighed(one: Translation, weights: Sequence[float]) -> Translation:
+    """A hypothesis whose score is what several runs say of it, in their order, by weight."""
+    said = zip(weights, one.run_scores.values(), strict=True)
+    return replace(one, score=sum(weight * value for weight, value in said))
 
 
 def ranked(hypotheses: Sequence[Translation]) -> Translation:
@@ -127,6 +156,10 @@ def reranked(translator: Translator, config: DictConfig, runs: Sequence[Run]) ->
     others = Run.find_all(config.rescore, "") if config.rescore else []
     if config.mbr and others:
         raise InputError("mbr= and rescore= both choose among the candidates; give one of them")
+    if config.rescore_weights is not None and not others:
+        raise InputError(
+            f"rescore_weights={config.rescore_weights} weighs runs of rescore=, and there are none; give both"
+        )
     if not config.mbr and not others:
         if config.candidates is not None:
             raise InputError(
@@ -142,11 +175,34 @@ def reranked(translator: Translator, config: DictConfig, runs: Sequence[Run]) ->
     names = [",".join(str(run.folder) for run in runs), *(str(run.folder) for run in others)]
     if len(set(names)) < len(names):
         raise InputError(f"rescore= names a run that has its say already; give others than {', '.join(names)}")
+    weight, *weights = _weights(config.rescore_weights, len(others))
     options = {name: config[name] for name in ("device", "precision", "workers")}
-    scorers = {str(run.folder): Translator.load(run, **options) for run in others}
+    scorers = {
+        str(run.folder): Scorer(Translator.load(run, **options), own, _is_reverse(run, runs[0]))
+        for run, own in zip(others, weights, strict=True)
+    }
     return translator.reranked_by(
-        Rescoring(first=names[0], others=scorers, candidates=candidates, batch_size=config.batch_size)
+        Rescoring(first=names[0], weight=weight, others=scorers, candidates=candidates, batch_size=config.batch_size)
     )
+
+
+def _is_reverse(run: Run, first: Run) -> bool:
+    """Whether a run translates from what the first one translates into."""
+    here, there = ((one.config.data.get("source"), one.config.data.get("target")) for one in (run, first))
+    return not run.is_language_model and here != there and here == there[::-1]
+
+
+def _weights(given: Any, others: int) -> list[float]:
+    """The weight of the run that translates, and of each that scores; without any all are equal."""
+    if given is None:
+        return [1 / (others + 1)] * (others + 1)
+    weights = list(given) if isinstance(given, ListConfig) else [given]
+    if len(weights) != others or any(type(weight) not in (int, float) for weight in weights):
+        raise InputError(
+            f"rescore_weights={given} are not {others} numbers, one for each run of rescore=; that of the run that "
+            "translates is 1"
+        )
+    return [1.0, *map(float, weights)]
 
 
 def _number_of_candidates(search: Search, asked: int | None) -> int:

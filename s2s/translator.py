@@ -14,19 +14,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from s2s.building import build
 from s2s.config import explicit_overrides
-from s2s.decoding import Found, forced, in_order, searched, word_list
+from s2s.decoding import Found, check_beginnings, continued, forced, in_order, searched, word_list
 from s2s.errors import InputError
+from s2s.fusion import Fusion, taken_out
 from s2s.model.decoding_products import decoding_products
 from s2s.model.ensemble import Ensemble, OneModel, SearchState, Writer
 from s2s.model.product import products_by
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, common_tokenizers, pick_device
-from s2s.search.begun import Begun
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, SentenceIds, collate, plan_batches
 from s2s.text.cutting import cut
 from s2s.text.shortlist import Shortlist
-from s2s.text.tokenizer import EOS, UNK, Tokenizer
+from s2s.text.tokenizer import Tokenizer
 from s2s.translation import Rendering, Translation
 
 __all__ = ["Reranker", "Search", "SearchState", "Translation", "Translator", "tell_progress"]
@@ -132,7 +132,8 @@ class Translator:
         self.longest = longest
         self.reranker: Reranker | None = None
         self.rendering = Rendering(source, target)
-        self._writer: Writer = OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
+        self._alone: Writer = OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
+        self._writer: Writer = self._alone
         # Reading a source is a small share of the time; it stays exact, and the same in batches of any size.
         layers = (
             weight
@@ -152,6 +153,7 @@ class Translator:
         precision: str = "float32",
         workers: int | None = None,
         shortlist: int | None = None,
+        fusion: Fusion | None = None,
     ) -> "Translator":
         """Read a run folder, or several that are to translate together.
 
@@ -162,6 +164,7 @@ class Translator:
             precision, workers: as in ``Translator``.
             shortlist: target pieces to consider for each source piece, beside the most frequent; None for all. Several
                 runs consider what any of them lists.
+            fusion: a language model that has a say; None for none.
 
         Raises:
             InputError: several runs whose tokenizers differ.
@@ -172,7 +175,7 @@ class Translator:
         runs = [one if isinstance(one, Run) else Run(one) for one in given]
         source, target = common_tokenizers(runs)
         chosen, search = pick_device(device), search or build(runs[0].config.search, "search")
-        return cls(
+        loaded = cls(
             [one.load_model(chosen) for one in runs],
             source=source,
             target=target,
@@ -185,6 +188,7 @@ class Translator:
             # No model is asked for more than what it was trained on.
             longest=min(LONGEST, *(OmegaConf.select(one.config, "training.longest", default=LONGEST) for one in runs)),
         )
+        return loaded if fusion is None else loaded.fused_by(fusion)
 
     @classmethod
     def from_config(cls, config: DictConfig, run: Run | Sequence[Run]) -> "Translator":
@@ -202,11 +206,12 @@ class Translator:
                 )
         first = runs[0]
         search = config.search if "search" in typed else first.config.search
-        for name, value in typed.items():
-            if name != "search":
-                OmegaConf.update(search, name.removeprefix("search."), value)
-        options = {name: config[name] for name in ("device", "precision", "workers", "shortlist")}
-        return cls.load(run, search=build(search, "search"), **options)
+        options = {name.removeprefix("search."): value for name, value in typed.items() if name != "search"}
+        search, options, fusion = taken_out(search, options)
+        for name, value in options.items():
+            OmegaConf.update(search, name, value)
+        setting = {name: config[name] for name in ("device", "precision", "workers", "shortlist")}
+        return cls.load(run, search=build(search, "search"), fusion=fusion, **setting)
 
     @property
     def model(self) -> Seq2Seq:
@@ -233,6 +238,12 @@ class Translator:
         """The same with another search."""
         other = copy(self)
         other.search = search
+        return other
+
+    def fused_by(self, fusion: Fusion) -> "Translator":
+        """The same with a language model that has a say."""
+        other = copy(self)
+        other._writer = fusion.writer(self._alone, self.models, self.target, self.device)
         return other
 
     def reranked_by(self, reranker: Reranker) -> "Translator":
@@ -286,7 +297,7 @@ class Translator:
         """Translate, hypotheses in the order of the search; ``rows`` are the sentences' numbers."""
         ids = self.source.encode(sentences)
         if not self.reads_source:
-            self._check_beginnings(sentences, ids)
+            check_beginnings(sentences, ids, self.target)
         translations = [Translation.empty(sentence) for sentence in sentences]
         worded = np.flatnonzero([len(sentence) > 1 or not self.reads_source for sentence in ids])
         lengths = np.array([len(ids[row]) for row in worded], dtype=np.int64)
@@ -357,29 +368,9 @@ class Translator:
         for model in self.models:
             model.eval()
         if not self.reads_source:
-            return self._continue(ids, rows, n_best)
+            with products_by(self._products):
+                return continued(self._writer, ids, self.search, rows=rows, n_best=n_best, device=self.device)
         source = collate(ids).to(self.device)
         listed = word_list(source, self.shortlist, self.partners) if self.shortlist else None
         with products_by(self._products):
             return searched(self._writer, source, self.search, rows=rows, n_best=n_best, listed=listed)
-
-    def _continue(self, ids: list[list[int]], rows: Sequence[int], n_best: int) -> Found:
-        """Search texts of a language model, given how each begins."""
-        beginnings = [one[:-1] for one in ids]
-        with products_by(self._products):
-            source = collate([[EOS]] * len(ids)).to(self.device)
-            found = searched(self._writer, source, Begun(self.search, beginnings), rows=rows, n_best=n_best)
-        for one, hypotheses in zip(beginnings, found, strict=True):
-            if not hypotheses:
-                raise InputError(
-                    f"a beginning of {len(one):,} pieces leaves nothing to write; shorten it, or raise search.max_extra"
-                )
-        return found
-
-    def _check_beginnings(self, texts: Sequence[str], ids: list[list[int]]) -> None:
-        """Raise an InputError for a beginning that cannot be written."""
-        if self.target.backwards:
-            raise InputError("this run writes its texts backwards, so none begins as one says; take one that does not")
-        for text, one in zip(texts, ids, strict=True):
-            if UNK in one:
-                raise InputError(f"{text[:40]!r} has characters this run has no piece for; write it with others")

@@ -92,6 +92,30 @@ def trained(create_run):
     return run
 
 
+@pytest.fixture(scope="session")
+def language_model(create_run, trained):
+    """A finished run that predicts the target side, in the pieces of the translator."""
+    from s2s.train import prepare
+
+    run = create_run("model=lm", "training.steps=120", "training.validate_every=40", "optimizer.lr=0.02", name="lm")
+    run.save_tokenizers(*[trained.tokenizers()[1]] * 2)
+    trainer, _ = prepare(run)
+    assert trainer.train()
+    run.finish({"perplexity": {"value": 1.0, "signature": "none", "split": "test"}})
+    return run
+
+
+@pytest.fixture(scope="session")
+def reverse(create_run):
+    """A run of the other direction."""
+    from s2s.train import prepare
+
+    run = create_run("data.source=en", "data.target=de", "training.steps=60", "optimizer.lr=0.02", name="reverse")
+    trainer, _ = prepare(run)
+    assert trainer.train()
+    return run
+
+
 @pytest.fixture
 def translator(trained):
     from s2s.translator import Translator

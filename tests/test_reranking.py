@@ -10,7 +10,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from s2s.errors import InputError
-from s2s.reranking import MinimumBayesRisk, Rescoring
+from s2s.reranking import MinimumBayesRisk, Rescoring, Scorer
 from s2s.search.beam import BeamSearch
 from s2s.search.sampling import Sampling
 from s2s.train import prepare
@@ -108,7 +108,9 @@ class TestRescoring:
     def test_the_score_is_the_mean_per_token_over_the_runs(self, trained, translator, backwards):
         other = Translator.load(backwards, device="cpu")
         assert other.target.model != translator.target.model
-        both = translator.reranked_by(Rescoring(first="a", others={"b": other}, candidates=5, batch_size=2))
+        both = translator.reranked_by(
+            Rescoring(first="a", weight=0.5, others={"b": Scorer(other, 0.5)}, candidates=5, batch_size=2)
+        )
         moved = 0
         for best, plain in zip(both(SENTENCES, n_best=5), translator(SENTENCES, n_best=5), strict=True):
             if not best.source_tokens:
@@ -129,7 +131,7 @@ class TestRescoring:
 
     def test_a_run_that_rescores_itself_orders_by_its_own_log_probability_per_token(self, translator):
         """Where the search wrote a text in the pieces in which the text is scored."""
-        rank, same = Rescoring(first="a", others={"same": translator}, candidates=5), 0
+        rank, same = Rescoring(first="a", weight=0.5, others={"same": Scorer(translator, 0.5)}, candidates=5), 0
         for best in translator.using(BeamSearch(max_ratio=1.0)).reranked_by(rank)(SENTENCES, n_best=5):
             for one in best.hypotheses:
                 if one.source_tokens and tuple(translator.target.pieces(one.text)) == one.target_tokens:
@@ -138,8 +140,8 @@ class TestRescoring:
         assert same > 20
 
     def test_fewer_are_shown_than_are_scored(self, translator, backwards):
-        others = {"b": Translator.load(backwards, device="cpu")}
-        both = translator.reranked_by(Rescoring(first="a", others=others, candidates=5))
+        others = {"b": Scorer(Translator.load(backwards, device="cpu"), 0.5)}
+        both = translator.reranked_by(Rescoring(first="a", weight=0.5, others=others, candidates=5))
         every, two = both(SENTENCES, n_best=5), both(SENTENCES, n_best=2)
         assert [len(one.alternatives) for one in two] == [1, 0, 1, 1, 1, 1, 1, 1]
         for one, other in zip(two, every, strict=True):
@@ -188,6 +190,32 @@ class TestCommand:
                 assert row["run_scores"].keys() == names
                 assert row["score"] == pytest.approx(sum(row["run_scores"].values()) / 2)
 
+    def test_a_language_model_and_a_run_of_the_other_direction_rescore_by_their_weights(
+        self, translate, trained, language_model, reverse, translator
+    ):
+        options = (f"rescore=[{reverse.folder},{language_model.folder}]", "rescore_weights=[0.5,0.25]", "n_best=3")
+        code, out, error = translate(*options, "format=jsonl")
+        assert code == 0, error
+        channel, prior = (Translator.load(run, device="cpu") for run in (reverse, language_model))
+        for row in map(json.loads, out.splitlines()):
+            for one in [row, *row["alternatives"]] if row["source"] else []:
+                tokens = len(one["target_tokens"])
+                (back,), (said,) = channel.score([one["text"]], [row["source"]]), prior.score([""], [one["text"]])
+                found = [one["log_prob"] / tokens, back.log_prob / tokens, said.log_prob / tokens]
+                assert list(one["run_scores"].values()) == pytest.approx(found, abs=1e-4)
+                assert one["score"] == pytest.approx(found[0] + 0.5 * found[1] + 0.25 * found[2], abs=1e-4)
+
+    def test_weights_of_nothing_leave_the_order_of_the_translator_per_token(self, translate, language_model):
+        code, out, error = translate(
+            f"rescore={language_model.folder}", "rescore_weights=0", "n_best=5", "format=jsonl"
+        )
+        assert code == 0, error
+        for row in map(json.loads, out.splitlines()):
+            per_token = [
+                one["log_prob"] / len(one["target_tokens"]) for one in [row, *row["alternatives"]] if row["source"]
+            ]
+            assert per_token == sorted(per_token, reverse=True)
+
     def test_several_runs_translate_together(self, translate, trained):
         assert translate(f"run=[{trained.folder},{trained.folder}]")[1] == translate()[1]
 
@@ -198,6 +226,9 @@ class TestCommand:
             (["mbr=chrf", "rescore=x"], "x is no run"),
             (["mbr=chrf", "rescore={run}"], "mbr= and rescore= both choose among the candidates; give one of them"),
             (["candidates=9"], "candidates=9 are for mbr= or rescore= to choose among; give one of them"),
+            (["rescore=[{lm}]", "rescore_weights=[1,2]"], "rescore_weights=[1, 2] are not 1 numbers, one for each run"),
+            (["rescore=[{lm}]", "rescore_weights=much"], "rescore_weights=much are not 1 numbers"),
+            (["rescore_weights=1"], "rescore_weights=1 weighs runs of rescore=, and there are none; give both"),
             (["rescore={run}"], "rescore= names a run that has its say already; give others than"),
             (
                 ["mbr=chrf", "candidates=6"],
@@ -208,7 +239,8 @@ class TestCommand:
             (["mbr=chrf", "search=sample", "candidates=1"], "candidates=1 leaves nothing to choose; give 2 or more"),
         ],
     )
-    def test_a_mistake_is_one_line(self, translate, trained, options, message):
-        code, out, error = translate(*(option.format(run=trained.folder) for option in options))
+    def test_a_mistake_is_one_line(self, translate, trained, language_model, options, message):
+        folders = {"run": trained.folder, "lm": language_model.folder}
+        code, out, error = translate(*(option.format(**folders) for option in options))
         assert (code, out) == (2, "")
         assert error.splitlines()[-1].startswith(f"error: {message}")

@@ -13,7 +13,7 @@ from s2s.model.bridge import Bridge
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
 from s2s.model.dropout import Dropout, Dropouts, check_probabilities
 from s2s.model.embedding import Embedding, EmbeddingDropout
-from s2s.model.encoder import Encoder, NoEncoder, build_encoder
+from s2s.model.encoder import Encoded, Encoder, NoEncoder, build_encoder
 from s2s.model.readout import Readout
 from s2s.model.recurrent import Recurrent
 from s2s.model.window import Window
@@ -59,7 +59,10 @@ class Seq2Seq(nn.Module):
 
     def start(self, source: Sequences) -> tuple[DecoderState, Memory]:
         """Read the source: the state before the first target token, one row per sentence, and the memory."""
-        encoded = self.encoder(source)
+        return self.begin(self.encoder(source))
+
+    def begin(self, encoded: Encoded) -> tuple[DecoderState, Memory]:
+        """As ``start``, of what the encoder saw."""
         state, memory = self.decoder.start(encoded, self.bridge(encoded))
         words = self.dropout.draw(encoded.values, self.embedding)
         output = self.readout.dropout.draw(encoded.values, self.readout.weight.shape[1])
@@ -83,10 +86,15 @@ class Seq2Seq(nn.Module):
         """
         if batch.target is None:
             raise InputError("teacher forcing needs targets, got a batch of sources alone; give both sides")
-        state, memory = self.start(batch.source)
-        if (rows := len(batch.target.ids)) > (sources := len(batch.source.ids)):
+        return self.write(batch.target, *self.start(batch.source), truth=truth)
+
+    def write(
+        self, target: Sequences, state: DecoderState, memory: Memory, *, truth: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """As ``forward``, given what ``start`` or ``begin`` made of the sources."""
+        if (rows := len(target.ids)) > (sources := len(memory.mask)):
             state = state.select(torch.arange(sources, device=memory.mask.device).repeat_interleave(rows // sources))
-        before = nn.functional.pad(batch.target.ids[:, :-1], (1, 0), value=BOS)
+        before = nn.functional.pad(target.ids[:, :-1], (1, 0), value=BOS)
         if truth < 1:
             outputs, attention = self._write_with_draws(before, state, memory, truth)
         else:

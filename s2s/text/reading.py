@@ -92,8 +92,9 @@ def read_tsv(path: Path, languages: Languages) -> Iterator[tuple[str, str]]:
 
 
 def is_header(cells: list[str], languages: Languages) -> bool:
-    """Whether the first line of a table names its columns: both languages, and others only beyond two."""
-    return sorted(cells) == sorted(languages) if len(cells) == 2 else set(languages) <= set(cells)
+    """Whether the first line of a table names its columns: all languages, and of two columns no other beside two."""
+    two = len(cells) == 2 and languages[0] != languages[1]
+    return sorted(cells) == sorted(languages) if two else set(languages) <= set(cells)
 
 
 def read_json_lines(path: Path, languages: Languages) -> Iterator[tuple[str, str]]:

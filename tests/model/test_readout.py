@@ -5,9 +5,10 @@ import pytest
 import torch
 from tiny_models import assert_same
 
+from s2s.errors import InputError
 from s2s.model.dropout import Dropout
 from s2s.model.embedding import Embedding
-from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
+from s2s.model.readout import AdaptiveReadout, LinearReadout, MaxoutReadout, TanhReadout
 
 every_kind = pytest.mark.parametrize("kind", [LinearReadout, MaxoutReadout, TanhReadout])
 
@@ -80,3 +81,80 @@ def test_features_are_dropped_in_training_alone(kind):
     module, output = readout(kind, dropout=0.5), torch.randn(40, 6, dtype=torch.float64)
     assert 20 < (module.train().features(output) == 0).sum() < 100
     assert (module.eval().features(output) != 0).all()
+
+
+def adaptive(vocabulary_size=20, cutoffs=(0.2, 0.5), reduction=2.0, **options):
+    torch.manual_seed(17)
+    sizes = {"feature_size": 8, "vocabulary_size": vocabulary_size}
+    module = AdaptiveReadout(6, **sizes, dropout=Dropout(0.0), cutoffs=cutoffs, reduction=reduction, **options)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    return module.double()
+
+
+def test_clusters_are_those_of_torch_given_its_weights():
+    module, theirs = adaptive(), torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [4, 10], div_value=2.0, head_bias=True)
+    theirs = theirs.double()
+    theirs.head.weight.data, theirs.head.bias.data = module.weight.data, module.bias.data
+    for tail, narrow, cluster in zip(theirs.tail, module.narrow, module.clusters, strict=True):
+        tail[0].weight.data, tail[1].weight.data = narrow.weight.data, cluster.weight.data
+        torch.nn.init.zeros_(cluster.bias)  # torch's have none
+    features = torch.randn(50, 8, dtype=torch.float64)
+    assert_same(module.log_probs(features), theirs.log_prob(features))
+    targets = torch.arange(50) % 20
+    assert_same(module.cross_entropy(features, targets)[1], theirs(features, targets).loss * 50)
+
+
+def test_every_word_of_every_cluster_has_its_share_of_one():
+    log_probs = adaptive().log_probs(torch.randn(2, 3, 8, dtype=torch.float64))
+    assert log_probs.shape == (2, 3, 20)
+    assert_same(log_probs.exp().sum(dim=-1), torch.ones(2, 3, dtype=torch.float64))
+
+
+def test_the_loss_of_clusters_is_that_of_their_probabilities_with_its_gradient():
+    module = adaptive()
+    features = torch.randn(9, 8, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([0, 3, 4, 9, 10, 19, 4, 11, 2])
+    parameters = [features, module.weight, module.bias, *module.narrow.parameters(), *module.clusters.parameters()]
+    expected = torch.nn.functional.nll_loss(module.log_probs(features), targets, reduction="sum")
+    loss, nll = module.cross_entropy(features, targets)
+    assert_same((loss, nll), (expected, expected))
+    for one, other in zip(
+        torch.autograd.grad(loss, parameters), torch.autograd.grad(expected, parameters), strict=True
+    ):
+        assert_same(one, other)
+
+
+def test_a_cluster_without_targets_costs_nothing():
+    module = adaptive()
+    features = torch.randn(3, 8, dtype=torch.float64)
+    targets = torch.tensor([0, 1, 2])
+    loss, _ = module.cross_entropy(features, targets)
+    loss.backward()
+    assert loss.item() == pytest.approx(-module.log_probs(features)[range(3), targets].sum().item())
+    assert all(not parameter.grad.any() for parameter in module.clusters.parameters())
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: adaptive(weight=torch.nn.Parameter(torch.ones(20, 8))), "cannot be tied; set model.tie_readout=false"),
+        (lambda: adaptive(cutoffs=[]), "cut 20 words at"),
+        (
+            lambda: adaptive(cutoffs=[0.5, 0.5]),
+            r"model.readout.cutoffs=\[0.5, 0.5\] cut 20 words at \[10, 10\]; give rising",
+        ),
+        (lambda: adaptive(cutoffs=[0.01]), "leave words in each cluster"),
+        (lambda: adaptive(cutoffs=[1.0]), "leave words in each cluster"),
+        (lambda: adaptive(reduction=0.5), "model.readout.reduction=0.5 would widen the clusters"),
+        (lambda: adaptive().words(torch.tensor([1]), None), "leave shortlist= out"),
+        (
+            lambda: adaptive().cross_entropy(torch.ones(1, 8, dtype=torch.float64), torch.tensor([1]), smoothing=0.1),
+            "has no label smoothing, got 0.1; set training.label_smoothing=0",
+        ),
+    ],
+    ids=["tied", "none", "equal", "empty head", "empty tail", "wider", "shortlist", "smoothing"],
+)
+def test_what_clusters_cannot_do_is_refused(ask, message):
+    with pytest.raises(InputError, match=message):
+        ask()

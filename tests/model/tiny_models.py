@@ -19,6 +19,7 @@ from s2s.model.decoder_conditional import ConditionalDecoder
 from s2s.model.decoder_gnmt import GNMTDecoder
 from s2s.model.decoder_unattended import ChoDecoder, SutskeverDecoder
 from s2s.model.kernel_cells import GRU, LSTM, RNN
+from s2s.model.language_model import build_language_model
 from s2s.model.multihead_attention import MultiHeadAttention
 from s2s.model.position_attention import CoverageAttention, LocationAttention, LocationSensitiveAttention
 from s2s.model.readout import LinearReadout, MaxoutReadout, TanhReadout
@@ -90,6 +91,30 @@ def tiny_model(**options):
         "tie_readout": False,
     }
     return build_seq2seq(**defaults | options).double().eval()
+
+
+def tiny_language_model(**options):
+    """Build a language model likewise."""
+    torch.manual_seed(5)
+    defaults = {
+        "source_vocabulary": 13,
+        "target_vocabulary": 13,
+        "rnn": LSTM,
+        "readout": LinearReadout,
+        "embedding_size": 4,
+        "hidden_size": 6,
+        "feature_size": None,
+        "num_layers": 1,
+        "dropout": 0.0,
+        "embedding_dropout": None,
+        "layer_dropout": None,
+        "output_dropout": None,
+        "recurrent_dropout": 0.0,
+        "word_dropout": 0.0,
+        "variational": False,
+        "tie_readout": True,
+    }
+    return build_language_model(**defaults | options).double().eval()
 
 
 def model_of(decoder, **options):

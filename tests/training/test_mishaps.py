@@ -18,9 +18,9 @@ def spoiling(trainer, spoilt, amount=float("nan")):
     """Let the loss of some updates be no number."""
     objective = trainer.objective
 
-    def objective_with_faults(model, batch, *, truth):
-        loss, nll = objective(model, batch, truth=truth)
-        return (loss * amount, nll) if trainer.state.updates + 1 in spoilt else (loss, nll)
+    def objective_with_faults(model, batch, **options):
+        loss, nll, carried = objective(model, batch, **options)
+        return loss * amount if trainer.state.updates + 1 in spoilt else loss, nll, carried
 
     trainer.objective = objective_with_faults
     return trainer
@@ -30,12 +30,12 @@ def with_room_for(trainer, pairs, error):
     """Let memory hold so many pairs."""
     objective = trainer.objective
 
-    def bounded_objective(model, batch, *, truth):
-        loss = objective(model, batch, truth=truth)
+    def bounded_objective(model, batch, **options):
+        lowered = objective(model, batch, **options)
         if len(batch.rows) > pairs:
-            sum(loss).backward()  # some gradients were there already
+            sum(lowered[:2]).backward()  # some gradients were there already
             raise error
-        return loss
+        return lowered
 
     trainer.objective = bounded_objective
     return trainer

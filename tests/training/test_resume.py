@@ -68,6 +68,8 @@ CASES = {
     "with a coverage loss": (["training.coverage_loss=1"], 3),
     "with minimum risk": (["minimum_risk=bleu", "minimum_risk.samples=2", "minimum_risk.weight=0.5"], 4),
     "with checkpoints kept": (["training.keep_checkpoints=2", "training.validate_every=2"], 7),
+    "a language model": (["model=lm", "tokenizer=char"], 3),
+    "a language model of running text": (["model=lm", "training.truncated_length=5", "training.batch_tokens=40"], 5),
     "with several layers, as Bahdanau": (["model=bahdanau", "model.num_layers=2", "training.batch_tokens=128"], 5),
 }
 
