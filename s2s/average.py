@@ -12,12 +12,12 @@ from s2s.errors import InputError
 from s2s.report.metrics import Score
 from s2s.run import Run
 from s2s.training.average import average_checkpoints
-from s2s.training.data import split_pairs
+from s2s.training.data import corpus_of, split_pairs
 from s2s.training.result import result_of, training_summary
 from s2s.training.validation import as_record, criterion_score, validate
 from s2s.translator import Translator
 
-COLUMNS = {"perplexity": "perplexity", "bleu": "BLEU", "chrf": "chrF2"}
+COLUMNS = {"perplexity": "perplexity", "bleu": "BLEU", "chrf": "chrF2", "word_perplexity": "per word", "bits": "bits"}
 
 
 def average(config: DictConfig) -> None:
@@ -69,20 +69,22 @@ def choose(run: Run, values: Mapping[int, float], last: int | None, best: int | 
 
 def measure(run: Run, device: str | None) -> tuple[dict[str, Score], list[str]]:
     """Score a run's weights on its validation pairs; return the references, too."""
-    translator, corpus = Translator.load(run, device=device), build(run.config.data, "data")
-    _, valid = split_pairs(corpus, say)
+    translator, corpus = Translator.load(run, device=device), corpus_of(run)
+    running = bool(run.config.training.get("truncated_length"))
+    _, valid = split_pairs(corpus, say, in_order=running)
     sources, references = list(valid["source"]), list(valid["target"])
     settings = run.config.training
-    criterion = "bleu" if settings.criterion == "loss" else settings.criterion
-    options = {"batch_tokens": settings.batch_tokens, "criterion": criterion}
+    criterion = "bleu" if settings.criterion == "loss" and translator.reads_source else settings.criterion
+    options = {"batch_tokens": settings.batch_tokens, "criterion": criterion, "running": running}
     return validate(translator, sources, references, language=corpus.target, **options), references
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Lay validations out, a row each; what was not measured is missing."""
-    lines = [["", *COLUMNS.values()]]
+    columns = {key: title for key, title in COLUMNS.items() if any(key in record for record in rows.values())}
+    lines = [["", *columns.values()]]
     for name, record in rows.items():
-        found = [record.get(key) for key in COLUMNS]
+        found = [record.get(key) for key in columns]
         values = [one["value"] if isinstance(one, Mapping) else one for one in found]
         lines.append([name, *("–" if value is None else f"{value:.2f}" for value in values)])
     width = max(len(name) for name, *_ in lines)

@@ -51,9 +51,9 @@ def training(config: DictConfig) -> tuple[Figures, dict[str, str]]:
     OmegaConf.resolve(config)
     with TemporaryDirectory(prefix="s2s-bench-") as folder:
         trainer, corpus = prepare(Run.create(folder, "run", OmegaConf.masked_copy(config, KEPT), exact=True))
-        warm_up, updates, repeats = (config.bench[name] for name in ("warm_up", "updates", "repeats"))
-        figures = time_training(trainer, warm_up=warm_up, updates=updates, repeats=repeats, say=say)
-    data, products = f"{corpus.label}, {corpus.source} to {corpus.target}", "bfloat16" if trainer.narrow else "float32"
+        counts = {name: config.bench[name] for name in ("warm_up", "updates", "repeats")}
+        figures = time_training(trainer, **counts, say=say)
+    data, products = f"{corpus.label}, {corpus.languages}", "bfloat16" if trainer.narrow else "float32"
     return figures, {"data": data, "model": " ".join(choices_in_words("model")), "products": products}
 
 

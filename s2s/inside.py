@@ -38,7 +38,7 @@ def draw_cells(
     """Draw what the cells do for each source, pictures numbered where there are several sentences.
 
     Args:
-        translator: any.
+        translator: any; of a language model lines are texts, which it reads.
         chunks: sources, and their targets or None to translate them.
         path: the picture.
         say: is told what a person should know of it.
@@ -48,17 +48,23 @@ def draw_cells(
 
     with numbered_pictures(Path(path), draw_gates, say) as add:
         for sources, targets in chunks:
+            if not translator.reads_source:
+                sources, targets = [""] * len(sources), sources
             for translation in translator(sources) if targets is None else translator.score(sources, targets):
                 for part in translation.in_parts:
-                    if part.has_words:
+                    if part.has_words or (len(part.target_tokens) > 1 and not translator.reads_source):
                         add(cell_traces(translator, part))
 
 
 def write_trees(translator: Translator, sources: Iterable[str], path: str, *, title: str) -> None:
-    """Write the search of every sentence that has words as a tree, of one in parts each, all on one page."""
+    """Write the search of every sentence that has words as a tree, of one in parts each, all on one page.
+
+    Of a language model lines are beginnings, and one may have no words.
+    """
     _check_suffix(path, (".html",), "view=beam writes a page")
     _beam_of(translator)
-    parts = (part for source in sources if source.strip() for part in translator.parts(source))
+    worded = (source for source in sources if source.strip() or not translator.reads_source)
+    parts = (part for source in worded for part in translator.parts(source))
     write_beam_trees((beam_tree(translator, part) for part in parts), path, title=title)
 
 

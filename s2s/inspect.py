@@ -81,7 +81,7 @@ def show_inside(config: DictConfig, run: Run) -> None:
     if config.view == "evolution":
         write_evolution(run, output, level=config.level, say=say)
         return
-    translator = Translator.from_config(config, run)
+    translator = Translator.from_config(config, run, language_models=True)
     with opened(config.input, "rb") as lines:
         if config.view == "beam":
             sources = (source for chunk in read_lines_as_they_come(lines) for source in chunk)

@@ -191,15 +191,22 @@ class Translator:
         return loaded if fusion is None else loaded.fused_by(fusion)
 
     @classmethod
-    def from_config(cls, config: DictConfig, run: Run | Sequence[Run]) -> "Translator":
+    def from_config(
+        cls, config: DictConfig, run: Run | Sequence[Run], *, language_models: bool = False
+    ) -> "Translator":
         """Read runs with the device and search that a command line asks for; what it leaves open is the first run's.
 
+        Args:
+            config: of the command.
+            run: one or several.
+            language_models: whether they will do, which have nothing to translate.
+
         Raises:
-            InputError: a language model, which has nothing to translate.
+            InputError: a language model where none will do.
         """
         typed = explicit_overrides("search")
         for one in (runs := [run] if isinstance(run, Run) else run):
-            if one.is_language_model:
+            if one.is_language_model and not language_models:
                 raise InputError(
                     f"{one.folder} is a language model, which translates nothing; name a run that does, or use "
                     "s2s.sample or s2s.score"

@@ -150,3 +150,23 @@ def test_cells_of_a_run_that_writes_backwards_are_labelled_with_what_they_read(c
     *written, _ = translator.target.pieces("one two")
     assert cell_traces(translator, translation)[-1].labels == ("<s>", *written)
     assert "".join(reversed(written)) == "▁one▁two"
+
+
+def test_the_gates_of_a_language_model_are_those_of_the_text_it_is_given(language_model, tmp_path):
+    translator = Translator.load(language_model, device="cpu")
+    (read,) = translator.score([""], ["one two"])
+    (trace,) = cell_traces(translator, read)
+    assert trace.name == "decoder, layer 1"
+    assert trace.labels == ("<s>", *read.target_tokens[:-1])
+    draw_cells(translator, [(["one two", "", "six"], None)], str(tmp_path / "gates.png"), say=print)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gates-1.png", "gates-2.png"]
+
+
+def test_the_beam_of_a_language_model_goes_on_from_a_beginning(language_model, tmp_path):
+    search = BeamSearch(beam_size=3, max_extra=12)
+    translator = Translator.load(language_model, device="cpu", search=search)
+    tree = beam_tree(translator, "tw")
+    assert tree.winner_text == translator(["tw"])[0].text == "two"
+    assert [len(step) for step in tree.steps[:3]] == [1, 1, 1]
+    write_trees(translator, ["tw", ""], str(tmp_path / "beam.html"), title="beams")
+    assert (tmp_path / "beam.html").stat().st_size > 1000

@@ -8,8 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from kneser_ney import KneserNey
 
 from s2s import Translator
+from s2s.report.metrics import text_perplexities
+from s2s.run import Run
+from s2s.text.tokenizer import normalise
 
 MULTI30K = Path(__file__).parents[2] / "shared" / "data" / "multi30k"
 
@@ -66,3 +70,30 @@ def test_the_batch_size_changes_no_line_and_the_search_scores_as_the_scorer_does
     for found, given in same:
         assert found.log_prob == pytest.approx(given.log_prob, abs=1e-3)
         assert found.attention == pytest.approx(given.attention, abs=1e-4)
+
+
+@pytest.mark.parametrize("language", ["de", "en", "zh"])
+def test_a_language_model_finds_the_right_one_of_two_sentences_likelier(language, tmp_path):
+    s2s("train", "model=lm", "data=sample_text", f"data.target={language}", "name=lm", folder=tmp_path)
+    pairs = Path(__file__).parents[1] / "data" / "sample" / f"minimal_pairs.{language}.tsv"
+    printed = s2s("score", "run=runs/lm", f"minimal_pairs={pairs}", folder=tmp_path)
+    right, count = re.search(r"^all = ([\d.]+) \(pairs:(\d+)\)", printed, re.MULTILINE).groups()
+    assert float(right) >= 95
+    assert int(count) >= 1000
+
+
+@pytest.mark.skipif(not MULTI30K.is_dir(), reason=f"{MULTI30K} is not there")
+def test_a_language_model_predicts_better_than_n_grams_of_the_same_pieces(tmp_path):
+    options = ("data=multi30k", f"data.path={MULTI30K}", "sizes.hidden=256", "training.epochs=3", "name=lm")
+    s2s("train", "model=lm", *options, folder=tmp_path)
+    result = json.loads((tmp_path / "runs/lm/result.json").read_text())
+    tokenizer = Run(tmp_path / "runs/lm").tokenizers()[1]
+    lines = {
+        split: [json.loads(line)["en"] for line in (MULTI30K / f"{split}.jsonl").read_text("utf-8").splitlines()]
+        for split in ("train", "test")
+    }
+    n_grams = KneserNey.of(tokenizer.encode(lines["train"]), order=4, vocabulary_size=len(tokenizer))
+    nll = -sum(sum(n_grams.log_probs(sentence)) for sentence in tokenizer.encode(lines["test"]))
+    per_word, _ = text_perplexities(nll, map(normalise, lines["test"]))
+    assert result["perplexity per word"]["value"] < per_word.value
+    assert result["perplexity per word"]["signature"] == per_word.signature

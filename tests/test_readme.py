@@ -24,13 +24,14 @@ PAGES = [
             "docs/small-data.md",
             "docs/reliability.md",
             "docs/doctor.md",
+            "docs/language-model.md",
         ),
         "data/sample/README.md",
     )
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(
-    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor)([^|<>#`\n]*)"
+    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor|sample|score)([^|<>#`\n]*)"
 )
 
 

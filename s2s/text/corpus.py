@@ -81,6 +81,11 @@ class Corpus:
     extra: str | list[str] | None = None
     extra_tag: str | None = None
 
+    @property
+    def languages(self) -> str:
+        """Both in words."""
+        return f"{self.source} to {self.target}"
+
     def splits(self) -> list[str]:
         """Name the splits that exist: train, valid, test (whichever synonym the corpus uses), then the others."""
         given = [split for split in SYNONYMS if getattr(self, split) is not None]

@@ -28,12 +28,12 @@ class OneSide:
     """
 
     def __init__(self, corpus: Corpus) -> None:
-        self.label, self.source, self.target = corpus.label, "", corpus.target
+        self.label, self.target, self.languages = corpus.label, corpus.target, corpus.target
         several = corpus.source == corpus.target
         self._parts = {
             split: [_alone(corpus, split, file) for file in files]
             for split in FIELDS
-            if isinstance(files := getattr(corpus, split), list) and several
+            if several and not isinstance(files := getattr(corpus, split), str | None)
         }
         named = {split: given for split in FIELDS if (given := getattr(corpus, split)) is not None}
         for split, given in named.items():

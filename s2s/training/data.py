@@ -85,8 +85,8 @@ def load_training_data(
         _check_segmentation_stays(recipe)
     train, valid = split_pairs(corpus, say, linked=guided, in_order=longest is None)
     alone = isinstance(corpus, OneSide)
-    what, languages = ("lines", corpus.target) if alone else ("pairs", f"{corpus.source} to {corpus.target}")
-    say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation {what}, {languages}")
+    what = "lines" if alone else "pairs"
+    say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation {what}, {corpus.languages}")
     if run.has_tokenizers():
         source, target = run.tokenizers()
     else:

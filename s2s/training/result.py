@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from s2s.model.cost import count_parameters, multiply_adds
 from s2s.model.seq2seq import Seq2Seq
 from s2s.report.alignment import AlignmentScore, Gold, alignment_error_rate, hard_links, read_gold
@@ -76,7 +74,7 @@ def show_perplexity(run: Run, split: str, texts: list[str], *, say: Callable[[st
         say: takes each line that is no result.
     """
     translator, settings = Translator.load(run, device=run.config.device), run.config.training
-    running = bool(OmegaConf.select(settings, "truncated_length", default=None))
+    running = bool(settings.get("truncated_length"))
     scores = list(
         validate(
             translator,

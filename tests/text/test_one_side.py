@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 
 from s2s.errors import InputError
 from s2s.text.corpus import Corpus
@@ -73,6 +74,8 @@ def test_one_file_that_is_named_will_do_and_so_will_several_where_there_is_one_l
     text = {"source": "txt", "target": "txt"}
     assert lines(side(folder, **text, train=["a.txt", "b.txt", "a.txt"]).load("train")) == [*LINES, "more", *LINES]
     assert lines(side(folder, **text, train=["a.txt", "b.txt"], limit=4).load("train")) == [*LINES, "more"]
+    as_composed = OmegaConf.create(["a.txt", "b.txt"])
+    assert lines(side(folder, **text, train=as_composed).load("train")) == [*LINES, "more"]
 
 
 def test_a_limit_is_of_training_lines_alone(folder):
