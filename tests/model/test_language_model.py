@@ -28,10 +28,13 @@ def test_whole_sentences_are_what_steps_make_of_them(cell, options):
 
 
 @every_cell
-def test_the_probability_of_a_sentence_is_that_of_the_chain_rule_and_each_factor_is_a_distribution(cell):
-    model = tiny_language_model(rnn=cell)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=str)
+def test_the_probability_of_a_sentence_is_that_of_the_chain_rule_and_each_factor_is_a_distribution(
+    cell, dtype, tolerance
+):
+    model = tiny_language_model(rnn=cell).to(dtype)
     log_probs = model.readout.log_probs(model(batch())[0])
-    assert_same(log_probs.exp().sum(dim=-1), torch.ones(3, 6, dtype=torch.float64))
+    assert_same(log_probs.exp().sum(dim=-1), torch.ones(3, 6, dtype=dtype), tolerance)
     for row, sentence in enumerate(TARGETS):
         state, memory = model.start(padded([[EOS]]))
         total, token = 0.0, BOS
@@ -40,7 +43,7 @@ def test_the_probability_of_a_sentence_is_that_of_the_chain_rule_and_each_factor
             total += float(model.readout.log_probs(model.readout.features(step.output))[0, word].detach())
             state, token = step.state, word
         whole = log_probs[row, range(len(sentence)), sentence].sum().item()
-        assert whole == pytest.approx(total, abs=1e-12)
+        assert whole == pytest.approx(total, rel=tolerance)
 
 
 def test_the_probabilities_of_all_texts_up_to_a_length_and_of_what_is_longer_sum_to_one():
