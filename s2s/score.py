@@ -37,7 +37,7 @@ def score(config: DictConfig) -> None:
     with opened(config.input, "rb") as lines, opened(config.output, "wb") as output:
         texts = map(totals.add, scored(translator, read(config, lines, translator), batch_size=config.batch_size))
         for line in as_groups(texts, config.format) if config.rank else as_lines(texts, config.format):
-            output.write(f"{line}\n".encode())
+            output.write(f"{line}\n".encode("utf-8", "replace"))
             output.flush()
     say(str(totals))
 
@@ -64,7 +64,7 @@ def as_lines(texts: Iterable[Scored], form: str) -> Iterator[str]:
         if form == "jsonl":
             yield json_line(one.as_record())
         else:
-            yield f"{one.found.log_prob:.4f}\t{one.perplexity:.4g}\t{one.given.text}"
+            yield f"{one.found.log_prob:.4f}\t{one.perplexity:.4g}\t{one.line}"
 
 
 def as_groups(texts: Iterable[Scored], form: str) -> Iterator[str]:
@@ -78,7 +78,7 @@ def as_groups(texts: Iterable[Scored], form: str) -> Iterator[str]:
         if number:
             yield ""
         for one in group:
-            yield f"{one.rank}\t{one.ratio:.4g}\t{one.found.log_prob:.4f}\t{one.given.text}"
+            yield f"{one.rank}\t{one.ratio:.4g}\t{one.found.log_prob:.4f}\t{one.line}"
 
 
 if __name__ == "__main__":

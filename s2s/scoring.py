@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
@@ -47,6 +48,11 @@ class Scored:
     def perplexity(self) -> float:
         """Per token, the end mark counted."""
         return perplexity(-self.found.log_prob, len(self.found.target_tokens)).value
+
+    @property
+    def line(self) -> str:
+        """The text on one line."""
+        return re.sub("[\r\n]+", " ", self.given.text)
 
     def as_record(self) -> dict[str, Any]:
         """Everything in JSON's types."""

@@ -32,6 +32,12 @@ def test_a_translator_ends_quietly(unread, trained, command):
     assert unread(command, f"run={trained.folder}", "device=cpu") == (0, f"run: {trained.folder}\n")
 
 
+@pytest.mark.parametrize("command", ["score", "sample"])
+def test_a_language_model_ends_quietly(unread, language_model, command):
+    expected = f"run: {language_model.folder}\n"
+    assert unread(command, f"run={language_model.folder}", "device=cpu") == (0, expected)
+
+
 def test_it_does_so_where_stderr_goes_the_same_way(unread, trained):
     assert unread("translate", f"run={trained.folder}", "device=cpu", both=True) == (0, "")
 

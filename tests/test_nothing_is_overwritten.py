@@ -15,6 +15,8 @@ COMMANDS = [
     ("evaluate", NOWHERE, "output=[new.txt,{}]", "out.txt"),
     ("evaluate", NOWHERE, "report=[-,{}]", "page.html"),
     ("evaluate", "hypotheses=nowhere", "references=nowhere report={}", "all.json"),
+    ("score", NOWHERE, "output={}", "scores.tsv"),
+    ("sample", NOWHERE, "output={}", "texts.txt"),
     ("compare", "runs=nowhere", "output={}", "table.md"),
     ("compare", "runs=nowhere", "curves={}", "curves.pdf"),
 ]
@@ -70,7 +72,13 @@ def test_one_file_for_two_results_is_refused(in_process, tmp_path, command, argu
 
 def test_what_is_read_is_never_written_over(in_process, tmp_path):
     (tmp_path / "in.txt").write_text("eins\n", encoding="utf-8")
-    for command, option in (("translate", "output"), ("inspect", "output"), ("inspect", "report")):
+    for command, option in (
+        ("translate", "output"),
+        ("inspect", "output"),
+        ("inspect", "report"),
+        ("score", "output"),
+        ("sample", "output"),
+    ):
         code, _, error = in_process(command, NOWHERE, "input=in.txt", f"{option}=./in.txt", "overwrite=true")
         assert (code, error.split(", ")[0]) == (2, "error: ./in.txt is an input")
     assert (tmp_path / "in.txt").read_text(encoding="utf-8") == "eins\n"

@@ -3,6 +3,7 @@
 import json
 import math
 
+import nasty
 import pytest
 
 from s2s.report.words import words
@@ -148,3 +149,19 @@ def test_no_lines_are_no_scores(in_process, language_model):
     code, out, err = in_process("score", f"run={language_model.folder}", "device=cpu")
     assert (code, out) == (0, "")
     assert err.endswith("nothing to score\n")
+
+
+def test_whatever_text_comes_a_line_in_is_a_line_out(in_process, language_model):
+    stdin = "".join(f"{line}\n" for line in nasty.LINES).encode("utf-8", "replace")
+    code, out, err = in_process("score", f"run={language_model.folder}", "device=cpu", stdin=stdin)
+    assert code == 0, err
+    assert out.count("\n") == stdin.count(b"\n")
+    given = [json.dumps({"text": text}) for text in ("\ud800 one", "one\r\ntwo", "\u2028")]
+    options = (f"run={language_model.folder}", "device=cpu", "read=jsonl")
+    code, out, err = in_process("score", *options, stdin="\n".join(given).encode())
+    assert code == 0, err
+    assert [row[2] for row in map(lambda line: line.split("\t"), out.split("\n")[:-1])] == [
+        "? one",
+        "one two",
+        "\u2028",
+    ]
