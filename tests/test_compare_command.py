@@ -177,3 +177,20 @@ def test_a_trained_run_is_compared_with_another(s2s, trained, make_run, tmp_path
     assert float(first["seconds"]) == records[-1]["seconds"]
     assert "rnn=lstm" in first["differs_in"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.svg", "runs", "table.csv"]
+
+
+def test_language_models_have_a_column_of_their_own_that_is_compared_on_one_text_alone(in_process, two_runs, tmp_path):
+    for name, value, text in (("a", 31.5, "x"), ("b", 30.25, "x")):
+        result = {"perplexity per word": {"value": value, "references_sha256": text}}
+        (tmp_path / "runs" / name / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    code, out, error = in_process("compare", "runs/a", "runs/b", "format=markdown")
+    assert (code, error) == (0, "")
+    titles, _, first, second = rows(out)
+    place = titles.index("perplexity per word")
+    assert (first[place], second[place]) == ("31.50", "**30.25**")
+    result["perplexity per word"]["references_sha256"] = "y"
+    (tmp_path / "runs" / "b" / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    _, _, _, second = rows(in_process("compare", "runs/a", "runs/b", "format=markdown")[1])
+    assert second[place] == "30.25"
+    header = next(csv.reader(in_process("compare", "runs/a", "runs/b", "format=csv")[1].splitlines()))
+    assert "perplexity per word" in header

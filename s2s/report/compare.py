@@ -17,6 +17,7 @@ from s2s.report.differences import differing_options
 __all__ = ["FinishedRun", "comparability_notes", "csv_table", "markdown_table", "text_table"]
 
 NOTHING = "–"
+PER_WORD = "perplexity per word"
 CORPUS = ("label", "name", "config", "revision", "source", "target")
 
 
@@ -49,6 +50,10 @@ class FinishedRun:
         parts = str(bleu.get("signature", "")).split("|")
         method = "|".join(part for part in parts if not part.startswith(("bs:", "seed:")))
         return str(bleu.get("split", "")), method, str(bleu.get("references_sha256") or self._corpus())
+
+    def text(self) -> object:
+        """What must be equal for perplexities per word to be compared."""
+        return self.result.get(PER_WORD, {}).get("references_sha256")
 
     def pieces(self) -> str:
         """What must be equal for perplexities to be compared."""
@@ -94,8 +99,14 @@ COLUMNS = (
     Column("valid perplexity", "training", "validation_perplexity", "{:.2f}".format, min, FinishedRun.pieces),
     Column("BLEU", "BLEU", "value", "{:.2f}".format, max, FinishedRun.test_set),
     Column("AER %", "AER", "value", "{:.1f}".format, min, FinishedRun.test_set),
+    Column(PER_WORD, PER_WORD, "value", "{:.2f}".format, min, FinishedRun.text),
     Column("time", "training", "seconds", _clock, min),
 )
+
+
+def _columns(runs: Sequence[FinishedRun]) -> list[Column]:
+    """The columns there are; what language models alone have is one where there are some."""
+    return [one for one in COLUMNS if one.title != PER_WORD or any(PER_WORD in run.result for run in runs)]
 
 
 @dataclass(frozen=True)
@@ -110,12 +121,13 @@ def _grid(runs: Sequence[FinishedRun], choices: Mapping[str, str]) -> tuple[list
     """Titles, and the cells of every run; what the runs differ in is a column if they do."""
     options = differing_options([run.config for run in runs], choices)
     says = any(options)
-    columns = [_column_of_cells(column, runs) for column in COLUMNS]
+    shown = _columns(runs)
+    columns = [_column_of_cells(column, runs) for column in shown]
     rows = [
         [Cell(run.name), *([Cell(" ".join(f"{key}={value}" for key, value in own.items()))] if says else []), *numbers]
         for run, own, *numbers in zip(runs, options, *columns, strict=True)
     ]
-    return ["run", *(["differs in"] if says else []), *(column.title for column in COLUMNS)], rows
+    return ["run", *(["differs in"] if says else []), *(column.title for column in shown)], rows
 
 
 def _column_of_cells(column: Column, runs: Sequence[FinishedRun]) -> list[Cell]:
@@ -147,7 +159,7 @@ def text_table(
     titles, rows = _grid(runs, choices or {})
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for number, title in enumerate(titles):
-        words = len(titles) - len(COLUMNS)
+        words = len(titles) - len(_columns(runs))
         left = number < words
         table.add_column(title, justify="left" if left else "right", no_wrap=not left, overflow="fold")
     for row in rows:
@@ -166,8 +178,8 @@ def text_table(
 def markdown_table(runs: Sequence[FinishedRun], choices: Mapping[str, str] | None = None) -> str:
     """Write the table in Markdown, the best of each column in bold."""
     titles, rows = _grid(runs, choices or {})
-    words = len(titles) - len(COLUMNS)
-    lines = [titles, ["---"] * words + ["---:"] * len(COLUMNS)]
+    numbers = len(_columns(runs))
+    lines = [titles, ["---"] * (len(titles) - numbers) + ["---:"] * numbers]
     for row in rows:
         texts = [cell.text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*") for cell in row]
         lines.append([f"**{text}**" if cell.best else text for text, cell in zip(texts, row, strict=True)])
@@ -177,12 +189,13 @@ def markdown_table(runs: Sequence[FinishedRun], choices: Mapping[str, str] | Non
 def csv_table(runs: Sequence[FinishedRun], choices: Mapping[str, str] | None = None) -> str:
     """Write the numbers as they are, with units in their titles; what is missing is empty."""
     options = differing_options([run.config for run in runs], choices)
-    fields = {column.name if column.name != "value" else column.title.split()[0]: column for column in COLUMNS}
+    shown = _columns(runs)
+    fields = [column.name if column.name != "value" else column.title.removesuffix(" %") for column in shown]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["run", "differs_in", *fields, "BLEU_confidence", "BLEU_split", "BLEU_signature"])
     for run, own in zip(runs, options, strict=True):
-        numbers = [run.number(column.part, column.name) for column in COLUMNS]
+        numbers = [run.number(column.part, column.name) for column in shown]
         bleu = [run.result.get("BLEU", {}).get(name) for name in ("confidence", "split", "signature")]
         writer.writerow([run.name, " ".join(f"{key}={value}" for key, value in own.items()), *numbers, *bleu])
     return file.getvalue()
