@@ -148,9 +148,9 @@ class Run:
         model: Seq2Seq = build(self.config.model, "model", **sizes)
         return model
 
-    def save_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
+    def save_weights(self, model: Seq2Seq, path: Path | None = None, *, precision: str = "float32") -> None:
         """Keep weights, the best ones unless another file is given, whole or not at all."""
-        write_weights(path or self.weights, model)
+        write_weights(path or self.weights, model, precision=precision)
 
     def load_weights(self, model: Seq2Seq, path: Path | None = None) -> None:
         """Give a model of this run the best weights, or those of another file."""

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from s2s.config import explicit_overrides
 from s2s.decoding import Found, check_beginnings, continued, forced, in_order, searched, word_list
 from s2s.errors import InputError
 from s2s.fusion import Fusion, taken_out
+from s2s.hub import fetched
 from s2s.model.decoding_products import decoding_products
 from s2s.model.ensemble import Ensemble, OneModel, SearchState, Writer
 from s2s.model.product import products_by
@@ -189,6 +190,18 @@ class Translator:
             longest=min(LONGEST, *(OmegaConf.select(one.config, "training.longest", default=LONGEST) for one in runs)),
         )
         return loaded if fusion is None else loaded.fused_by(fusion)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None, **options: Any) -> "Translator":
+        """Read a run that somebody has given away: its folder, or its name on the hub, ``owner/name``.
+
+        Args:
+            name_or_path: a folder goes before a name.
+            revision: commit, branch or tag of the hub's run.
+            options: as in ``load``.
+        """
+        folder = Path(name_or_path)
+        return cls.load(folder if folder.is_dir() else fetched(str(name_or_path), revision=revision), **options)
 
     @classmethod
     def from_config(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from s2s.errors import InputError
@@ -16,8 +16,12 @@ from s2s.storage import write_whole
 __all__ = ["check_memory", "check_weights", "read_weights", "write_weights"]
 
 CHECKSUM = "sha256"  # its name among the file's own notes
+SCALE = "#scale"  # follows the name of a matrix of whole numbers in that of what its rows are multiplied with
+PRECISIONS = ("float32", "float16", "int8")
 MOST_HEADER = 1 << 20
 FLOAT_BYTES = 4
+
+Kind = tuple[str, tuple[int, ...]]
 
 
 def check_memory(model: nn.Module) -> None:
@@ -30,9 +34,28 @@ def check_memory(model: nn.Module) -> None:
         )
 
 
-def write_weights(path: Path, model: nn.Module) -> None:
-    """Write the weights of a model with their checksum, whole or not at all."""
-    weights = _named_once(model)
+def write_weights(path: Path, model: nn.Module, *, precision: str = "float32") -> None:
+    """Write the weights of a model with their checksum, whole or not at all.
+
+    Args:
+        path: the file.
+        model: any.
+        precision: ``float32``; ``float16``, half as large; or ``int8``, a quarter: every row of a matrix as whole
+            numbers from -127 to 127 times a scale of its own, and what is no matrix as ``float16``.
+
+    Raises:
+        InputError: another precision.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision={precision} is unknown; expected {', '.join(PRECISIONS)}")
+    weights: dict[str, Tensor] = {}
+    for name, weight in _named_once(model).items():
+        if precision == "int8" and weight.dim() == 2:
+            scale = (weight.abs().amax(dim=1) / 127).clamp(min=torch.finfo(weight.dtype).tiny)
+            weights[name] = (weight / scale[:, None]).round().to(torch.int8)
+            weights[name + SCALE] = scale
+        else:
+            weights[name] = weight if precision == "float32" else weight.half()
     write_whole(path, save(weights, {CHECKSUM: _checksum(weights)}))
 
 
@@ -43,14 +66,19 @@ def read_weights(path: Path, model: nn.Module) -> None:
         InputError: the file is damaged, or of another model.
     """
     check_weights(path, model)
-    load_model(model, str(path))
+    weights = load_file(path)
     with safe_open(path, framework="pt") as file:
         written = (file.metadata() or {}).get(CHECKSUM)
-    if written is not None and written != (found := _checksum(_named_once(model))):
+    if written is not None and written != (found := _checksum(weights)):
         raise InputError(
             f"{path} is damaged: its weights have the checksum {found}, and had {written:.40} when they were written; "
             "copy it again"
         )
+    scales = {name: weights.pop(name) for name in list(weights) if name.endswith(SCALE)}
+    for name, scale in scales.items():
+        whole = name.removesuffix(SCALE)
+        weights[whole] = weights[whole] * scale[:, None]
+    model.load_state_dict(weights, strict=False)  # of a weight with two names one is there
 
 
 def _named_once(model: nn.Module) -> dict[str, Tensor]:
@@ -63,7 +91,7 @@ def _named_once(model: nn.Module) -> dict[str, Tensor]:
 def _checksum(weights: Mapping[str, Tensor]) -> str:
     """Sixteen hexadecimal digits of SHA-256 over names and values."""
     digest = hashlib.sha256()
-    for name, tensor in weights.items():
+    for name, tensor in sorted(weights.items()):
         digest.update(name.encode("utf-8"))
         digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]
@@ -86,9 +114,23 @@ def check_weights(path: Path, model: nn.Module) -> None:
     weights = dict(model.named_parameters(remove_duplicate=False))
     held = {id(weights[name]) for name in there if name in weights}
     for name in [*there, *(name for name, weight in weights.items() if id(weight) not in held)]:
-        expected = ("F32", tuple(weights[name].shape)) if name in weights else None
+        expected = _expected(name, weights, there)
         if there.get(name) != expected:
             raise _refusal(path, f"{name!r:.80} is {_told(there.get(name))} in it and {_told(expected)} in the model")
+
+
+def _expected(name: str, weights: Mapping[str, Tensor], there: Mapping[str, Kind]) -> Kind | None:
+    """Type and shape that a name in a file should have, given all that is there; None for no such name."""
+    if name.endswith(SCALE):
+        whole = name.removesuffix(SCALE)
+        rows = there[whole][1][:1] if there.get(whole, ("",))[0] == "I8" else None
+        return None if rows is None else ("F32", rows)
+    if name not in weights:
+        return None
+    shape, given = tuple(weights[name].shape), there.get(name, ("",))[0]
+    if given == "I8" and len(shape) == 2 and name + SCALE in there:
+        return "I8", shape
+    return "F16" if given == "F16" else "F32", shape
 
 
 def _check_header(path: Path) -> None:
@@ -99,7 +141,7 @@ def _check_header(path: Path) -> None:
         raise _refusal(path, f"a header of {length:,} bytes in a file of {path.stat().st_size:,}")
 
 
-def _told(weight: tuple[str, tuple[int, ...]] | None) -> str:
+def _told(weight: Kind | None) -> str:
     """Type and shape of a weight in words."""
     return "not there" if weight is None else f"{weight[0]} {'x'.join(map(str, weight[1])) or 'alone'}"
 

@@ -31,7 +31,7 @@ PAGES = [
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(
-    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor|sample|score)([^|<>#`\n]*)"
+    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor|sample|score|export)([^|<>#`\n]*)"
 )
 
 

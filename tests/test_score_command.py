@@ -160,8 +160,4 @@ def test_whatever_text_comes_a_line_in_is_a_line_out(in_process, language_model)
     options = (f"run={language_model.folder}", "device=cpu", "read=jsonl")
     code, out, err = in_process("score", *options, stdin="\n".join(given).encode())
     assert code == 0, err
-    assert [row[2] for row in map(lambda line: line.split("\t"), out.split("\n")[:-1])] == [
-        "? one",
-        "one two",
-        "\u2028",
-    ]
+    assert [line.split("\t")[2] for line in out.split("\n")[:-1]] == ["? one", "one two", "\u2028"]

@@ -14,7 +14,20 @@ HOUSE = Path(__file__).parents[1]
 PACKAGE = HOUSE / "s2s"
 FILES = sorted(PACKAGE.rglob("*.py"))
 COMMANDS = {
-    *("train", "average", "translate", "tune", "evaluate", "compare", "inspect", "bench", "doctor", "sample", "score"),
+    *(
+        "train",
+        "average",
+        "translate",
+        "tune",
+        "evaluate",
+        "compare",
+        "inspect",
+        "bench",
+        "doctor",
+        "sample",
+        "score",
+        "export",
+    ),
 }
 CELLAR = {"errors", "storage"}
 GROUND = {"text", "search", "report", "config", "building"}
@@ -33,7 +46,9 @@ MAY_IMPORT = {
     "translation": GROUND,
     "decoding": GROUND | {"model"},
     "fusion": GROUND | {"model", "run"},
-    "translator": GROUND | {"model", "run", "fusion", "translation", "decoding"},
+    "hub": set(),
+    "model_card": {"run"},
+    "translator": GROUND | {"model", "run", "fusion", "hub", "translation", "decoding"},
     "reranking": GROUND | {"run", "translation", "translator"},
     "scoring": GROUND | {"translator"},
     "inside": GROUND | {"model", "run", "translator"},
@@ -47,6 +62,7 @@ MAY_IMPORT = {
     "inspect": GROUND | {"run", "translator", "inside", "inspection", "intervention"},
     "doctor": GROUND,
     "tune": GROUND | {"run", "fusion", "translator", "reranking", "training"},
+    "export": GROUND | {"run", "hub", "model_card"},
     "sample": GROUND | {"run", "translation", "translator"},
     "score": GROUND | {"run", "translator", "scoring"},
     "bench": GROUND | {"model", "run", "translator", "training", "train"},

@@ -1,0 +1,61 @@
+"""python -m s2s.export: a run as a small folder to give away, with a card that says what it is."""
+
+import os
+import shutil
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from s2s.config import command, say
+from s2s.errors import InputError
+from s2s.hub import check_name, upload
+from s2s.model_card import model_card
+from s2s.run import Run
+from s2s.storage import write_whole, writing
+
+CARRIED = ("result.json", "shortlist.npz")
+
+
+def export(config: DictConfig) -> None:
+    """Pack a run, and send it to the hub where that is asked for."""
+    run = Run.find(config.run, config.runs_dir)
+    say(f"run: {run.folder}")
+    if not run.result.is_file():
+        raise InputError(f"{run.folder} has not finished, so nothing says what it is worth; let it train to its end")
+    if config.hub:
+        check_name(config.hub, "hub")
+    folder = Path(str(config.output)) if config.output else run.folder.with_name(f"{run.folder.resolve().name}-export")
+    if folder.exists():
+        raise InputError(f"{folder} exists; give another output=, or remove it")
+    pack(run, folder, name=config.hub or folder.name, precision=config.precision)
+    print(f"exported   {folder} ({sum(file.stat().st_size for file in folder.rglob('*')) / 1e6:.1f} MB)")
+    if config.hub:
+        upload(folder, config.hub, private=config.private)
+        print(f"on the hub {config.hub}")
+
+
+def pack(run: Run, folder: Path, *, name: str, precision: str) -> None:
+    """Write the folder, whole or not at all."""
+    begun = folder.with_name(f".{folder.name}.partial")
+    try:
+        with writing(folder):
+            begun.mkdir(parents=True)
+        given = OmegaConf.to_container(run.config)
+        assert isinstance(given, dict)
+        given["data"] |= dict.fromkeys(("path", "train", "valid", "test", "extra"))
+        write_whole(begun / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(given)).encode("utf-8"))
+        packed = Run(begun)
+        packed.save_tokenizers(*run.tokenizers())
+        packed.save_weights(run.load_model(), precision=precision)
+        for file in CARRIED:
+            if (run.folder / file).is_file():
+                shutil.copy(run.folder / file, begun)
+        write_whole(begun / "README.md", model_card(run, name, precision).encode("utf-8"))
+        packed.load_model()  # what cannot be read is not given away
+        os.replace(begun, folder)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    command("export", export)
