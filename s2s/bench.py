@@ -18,9 +18,9 @@ from s2s.report.speed import Figures, json_text, machine, peak_megabytes, second
 from s2s.run import Run, pick_device
 from s2s.search.beam import BeamSearch
 from s2s.text.reading import read_lines
-from s2s.train import prepare
 from s2s.training.beginning import KEPT
 from s2s.training.data import split_pairs
+from s2s.training.preparation import prepare
 from s2s.training.speed import time_training, time_translating
 from s2s.translator import Translator
 

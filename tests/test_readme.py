@@ -25,13 +25,15 @@ PAGES = [
             "docs/reliability.md",
             "docs/doctor.md",
             "docs/language-model.md",
+            "docs/scale.md",
         ),
         "data/sample/README.md",
     )
 ]
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(
-    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor|sample|score|export)([^|<>#`\n]*)"
+    r"python -m s2s\.(train|average|translate|tune|evaluate|compare|inspect|bench|doctor|sample|score|export)"
+    r"([^|<>#`\n]*)"
 )
 
 

@@ -65,7 +65,7 @@ MAY_IMPORT = {
     "export": GROUND | {"run", "hub", "model_card"},
     "sample": GROUND | {"run", "translation", "translator"},
     "score": GROUND | {"run", "translator", "scoring"},
-    "bench": GROUND | {"model", "run", "translator", "training", "train"},
+    "bench": GROUND | {"model", "run", "translator", "training"},
     "__init__": {"translator"},
 }
 MODEL_READS = {"s2s.text.batching", "s2s.text.tokenizer"}

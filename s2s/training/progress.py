@@ -14,7 +14,7 @@ from s2s.errors import InputError
 from s2s.run import Run
 from s2s.training.resume import Tally, TrainingState
 
-__all__ = ["ProgressDisplay", "recorder"]
+__all__ = ["ProgressDisplay", "nobody", "recorder"]
 
 SECONDS_PER_LINE = 30
 
@@ -24,10 +24,11 @@ class ProgressDisplay:
 
     Args:
         since: second of training at which it begins.
+        silent: show nothing.
     """
 
-    def __init__(self, *, since: float = 0.0) -> None:
-        self.console = Console(stderr=True)
+    def __init__(self, *, since: float = 0.0, silent: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=silent)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
         self._bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self._task = self._bar.add_task("starting", total=1.0)
@@ -64,6 +65,12 @@ class ProgressDisplay:
             self._bar.update(self._task, completed=share, description=text)
         else:
             self.console.print(text, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def nobody() -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Yield what takes records and keeps none, for a process that does not write."""
+    yield lambda _: None
 
 
 @contextmanager

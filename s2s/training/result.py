@@ -10,6 +10,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.report.alignment import AlignmentScore, Gold, alignment_error_rate, hard_links, read_gold
 from s2s.report.metrics import Score
 from s2s.run import Run
+from s2s.training.processes import ALONE, Processes
 from s2s.training.validation import of_text, validate
 from s2s.translator import Translator, tell_progress
 
@@ -27,6 +28,7 @@ def show_result(
     gold: list[str] | None,
     language: str,
     say: Callable[[str], None],
+    processes: Processes = ALONE,
 ) -> None:
     """Translate a split with the run's best weights, print scores and translations, and mark the run as finished.
 
@@ -37,9 +39,13 @@ def show_result(
         gold: their word alignments, or None.
         language: code of the target language.
         say: takes each line that is no result.
+        processes: which share the sentences; the first one shows what came of them.
     """
-    translator = Translator.load(run, device=run.config.device)
-    translations = list(tell_progress(translator.stream(sources), say))
+    translator = Translator.load(run, device=processes.device(run.config.device))
+    own = list(tell_progress(translator.stream(processes.share(sources)), say))
+    translations = processes.gathered(own)
+    if not processes.is_first:
+        return
     hypotheses = [translation.text for translation in translations]
     criterion = run.config.training.criterion
     scores: list[Score] = list(

@@ -70,6 +70,7 @@ class TrainingState:
         skipped: updates that were not made, as their numbers were not finite; skipped_in_a_row: of these the latest.
         tally: of the updates since the last record of training.
         carried: what the last update left of the running text, where there is one.
+        updates_per_epoch: how many the epoch under way has.
     """
 
     epoch: int = 0
@@ -82,12 +83,19 @@ class TrainingState:
     skipped_in_a_row: int = 0
     tally: Tally = field(default_factory=Tally)
     carried: Carried | None = None
+    updates_per_epoch: int = 0
 
-    def advance(self, updates_per_epoch: int) -> None:
+    def place_in(self, updates: int) -> None:
+        """Find the place in an epoch of so many updates, where it had another number with other batches."""
+        if self.updates_per_epoch:
+            self.position = self.position * updates // self.updates_per_epoch
+        self.updates_per_epoch = updates
+
+    def advance(self) -> None:
         """Count one update."""
         self.updates += 1
         self.position += 1
-        if self.position == updates_per_epoch:
+        if self.position == self.updates_per_epoch:
             self.epoch, self.position, self.carried = self.epoch + 1, 0, None
 
 

@@ -110,7 +110,7 @@ def _updates(trainer: Trainer) -> Iterator[list[tuple[ParallelIds, np.ndarray]]]
         for group in groups:
             trainer._set_learning_rate()
             trainer._update(ids, group)
-            trainer.state.advance(len(groups))
+            trainer.state.advance()
             yield [(ids, rows) for rows in group]
 
 

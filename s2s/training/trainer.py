@@ -21,13 +21,15 @@ from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, padding_share, plan_batches
 from s2s.text.streams import streamed
 from s2s.training.average import MovingAverage
+from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
-from s2s.training.progress import ProgressDisplay, recorder
+from s2s.training.processes import ALONE, Processes
+from s2s.training.progress import ProgressDisplay, nobody, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
 from s2s.training.schedule import Schedule, stale
-from s2s.training.scheduled_sampling import ScheduledSampling, TeacherForcing
+from s2s.training.scheduled_sampling import ScheduledSampling
 from s2s.training.settings import TrainingSettings
 from s2s.training.validation import as_record, criterion_score, validate
 from s2s.translator import LONGEST, Translator
@@ -53,10 +55,10 @@ class Trainer:
         seed: of the batches; dropout and sampled tokens follow torch's own generator.
         device: where to compute.
         say: takes each line that the person should read.
+        processes: which train together.
 
     Raises:
-        InputError: an optimizer that cannot be made, a loss on the attention of a model without, or scheduled sampling
-            where candidates are scored as they are.
+        InputError: an optimizer that cannot be made, or options that make no sense together.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Trainer:
         seed: int,
         device: torch.device,
         say: Callable[[str], None],
+        processes: Processes = ALONE,
     ) -> None:
         AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
         on_cpu, half = device.type == "cpu", settings.precision == "bfloat16"
@@ -82,35 +85,16 @@ class Trainer:
         self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
-        for name in ("coverage_loss", "guided_alignment", "keep_attention"):
-            if (weight := getattr(settings, name)) and not model.decoder.attention.context_size:
-                raise InputError(
-                    f"training.{name}={weight} needs attention, which this model has none of; leave it out or choose "
-                    "another model/attention"
-                )
-        if settings.truncated_length and (model.reads_source or not isinstance(scheduled_sampling, TeacherForcing)):
-            raise InputError(
-                f"training.truncated_length={settings.truncated_length} reads running text as it is, with model=lm; "
-                "leave it out, or scheduled_sampling="
-            )
-        if not model.reads_source and (settings.criterion != "loss" or objective.risk):
-            raise InputError(
-                "a language model translates nothing that could be scored; leave out minimum_risk= and "
-                f"training.criterion={settings.criterion}"
-            )
-        if objective.risk and not isinstance(scheduled_sampling, TeacherForcing):
-            raise InputError("minimum_risk= scores translations as they are; leave scheduled_sampling= out")
-        if (settings.keep_attention or 0) > len(data.valid_sources):
-            raise InputError(
-                f"training.keep_attention={settings.keep_attention}, but there are {len(data.valid_sources)} pairs for "
-                "validation; give the number of one of them"
-            )
+        self.processes = processes
+        check_compatible(settings, model, data, objective, scheduled_sampling, processes)
         try:
             self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
         except (TypeError, ValueError) as error:
             raise InputError(f"the optimizer cannot be made: {error}; see conf/optimizer for its options") from error
         self._base_rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.model = self.accelerator.prepare(model)
+        # Gradients are summed here, once an update, which leaves nothing to do for a wrapper.
+        self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
+        processes.seed(seed)
         self.average = MovingAverage(model, settings.moving_average) if settings.moving_average else None
         self._new_translator = partial(
             Translator,
@@ -123,15 +107,17 @@ class Trainer:
         )
         self.translator = self._new_translator()
         self.state = TrainingState()
-        self._updates_per_epoch = 0
         self._started = self._saved = 0.0
         self._interrupted = False
 
     def resume(self) -> None:
         """Go back to where the run was saved."""
         model, optimizer, average = self.translator.model, self.optimizer, self.average
-        self.state = load_training_state(self.run.training_state, model, optimizer, average, say=self.say)
-        self.run.forget_after(self.state.updates, self.state.validated)
+        with self.processes.first_before_others():
+            self.state = load_training_state(self.run.training_state, model, optimizer, average, say=self.say)
+            if self.processes.is_first:
+                self.run.forget_after(self.state.updates, self.state.validated)
+        self.processes.seed(self.seed + self.state.updates)
 
     def begin(self) -> None:
         """Begin with weights that were trained before, and validate them, so that what is kept is no worse."""
@@ -141,8 +127,8 @@ class Trainer:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
         self._saved = time.perf_counter()
         self._started = self._saved - self.state.seconds
-        display = ProgressDisplay(since=self.state.seconds)
-        recording = recorder(self.run, tensorboard=self.settings.tensorboard)
+        display = ProgressDisplay(since=self.state.seconds, silent=not self.processes.is_first)
+        recording = recorder(self.run, tensorboard=self.settings.tensorboard) if self.processes.is_first else nobody()
         with display, self._interruptible(), recording as record:
             ids, groups = self._epoch()
             self._validate_if_due(display, record)  # an interruption may have left one out
@@ -165,10 +151,10 @@ class Trainer:
     def _epoch(self) -> tuple[ParallelIds, list[list[np.ndarray]]]:
         """Ids of the epoch under way, or of the next where none of its updates is left, and the groups of batches."""
         ids, groups = self._plan(self.data.epoch(self.state.epoch))
-        if self.state.position >= len(groups):  # other settings may have made the epoch of a resumed run shorter
+        self.state.place_in(len(groups))
+        if self.state.position >= len(groups):  # of a run whose older state does not say how long its epochs were
             self.state.epoch, self.state.position = self.state.epoch + 1, 0
             return self._epoch()
-        self._updates_per_epoch = len(groups)
         if self.state.updates == 0:
             self._describe(ids, groups)
         return ids, groups
@@ -182,8 +168,8 @@ class Trainer:
     def _count(self, nll: torch.Tensor, tokens: int, record: Callable[[dict[str, Any]], None]) -> None:
         """Count one update and record the numbers now and then."""
         state = self.state
-        state.advance(self._updates_per_epoch)
-        state.seconds = time.perf_counter() - self._started
+        state.advance()
+        self._agree_on_the_time()
         state.tally.add(nll, tokens)
         if state.updates % UPDATES_PER_RECORD == 0:
             line: dict[str, Any] = {"split": "train", "updates": state.updates, "epoch": state.epoch}
@@ -196,6 +182,17 @@ class Trainer:
             state.tally = Tally(since=state.seconds)
         if state.skipped_in_a_row >= MOST_SKIPPED:
             raise self._diagnosis()
+
+    def _agree_on_the_time(self) -> None:
+        """Take the seconds of the first process for all, and Ctrl-C of any."""
+        seconds = time.perf_counter() - self._started
+        if self.processes.count > 1:
+            mine = [seconds if self.processes.is_first else 0.0, float(self._interrupted)]
+            told = torch.tensor(mine, dtype=torch.float64, device=self.accelerator.device)
+            self.processes.sum_(told)
+            seconds, interrupted = told.tolist()
+            self._interrupted = interrupted > 0
+        self.state.seconds = seconds
 
     def _diagnosis(self) -> InputError:
         """Why training cannot go on."""
@@ -210,7 +207,7 @@ class Trainer:
     def _share(self) -> float:
         """Share of training done, by the limit that is nearest."""
         settings, state = self.settings, self.state
-        epochs = state.epoch + state.position / self._updates_per_epoch
+        epochs = state.epoch + state.position / self.state.updates_per_epoch
         done = ((epochs, settings.epochs), (state.updates, settings.steps), (state.seconds / 60, settings.minutes))
         return max(value / limit for value, limit in done if limit is not None)
 
@@ -222,7 +219,8 @@ class Trainer:
             return
         with self.average.in_place() if self.average else nullcontext():
             record(self._validate(display))
-        state.validated, state.seconds = state.updates, time.perf_counter() - self._started
+        state.validated = state.updates
+        self._agree_on_the_time()
         self._save()
 
     def _set_learning_rate(self) -> None:
@@ -233,10 +231,12 @@ class Trainer:
     def _save_if_due(self) -> None:
         """Save where the last state is older than it may get."""
         minutes = self.settings.save_minutes
-        if minutes is not None and time.perf_counter() - self._saved > 60 * minutes:
+        if self.processes.is_first and minutes is not None and time.perf_counter() - self._saved > 60 * minutes:
             self._save()
 
     def _save(self) -> None:
+        if not self.processes.is_first:
+            return
         save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
         self._saved = time.perf_counter()
 
@@ -246,15 +246,15 @@ class Trainer:
         Returns:
             the rows that batches are made of, which are the pairs or parts of a running text, and the groups.
         """
-        rows, settings = self.data.rows, self.settings
+        rows, settings, count = self.data.rows, self.settings, self.processes.count
         if settings.truncated_length:
             ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens)
         else:
             planned = plan_batches(
                 ids.source.lengths[rows],
                 ids.target.lengths[rows],
-                tokens=settings.batch_tokens,
-                sentences=settings.batch_sentences,
+                tokens=settings.batch_tokens * count,
+                sentences=None if settings.batch_sentences is None else settings.batch_sentences * count,
                 shuffle=np.random.default_rng([self.seed, self.state.epoch]),
             )
             batches = [rows[batch] for batch in planned]
@@ -288,9 +288,10 @@ class Trainer:
         """Take the gradients of an update, in smaller batches where memory does not hold these.
 
         Returns:
-            the negative log-likelihood in sum.
+            the negative log-likelihood in sum, which like the gradients is that of all processes.
         """
         truth = self.scheduled_sampling.truth(self.state.updates)
+        group = [share for rows in group if len(share := self.processes.share(rows))]
         while True:
             nll, carried = torch.zeros((), device=self.accelerator.device), self.state.carried
             try:
@@ -301,7 +302,7 @@ class Trainer:
                     self.accelerator.backward(loss / tokens)
                     nll += batch_nll
                 self.state.carried = carried
-                return nll
+                break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -312,6 +313,12 @@ class Trainer:
                 group, line = halved(ids, group)
             self.say(line)
             self.optimizer.zero_grad()
+        if self.processes.count > 1:
+            weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+            for weight in weights:
+                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            self.processes.sum_(nll, *(weight.grad for weight in weights if weight.grad is not None))
+        return nll
 
     def _validate(self, display: ProgressDisplay) -> dict[str, Any]:
         """Score the validation pairs, keep the weights where they are the best so far, and say so."""
@@ -328,19 +335,21 @@ class Trainer:
                 batch_tokens=settings.batch_tokens,
                 criterion=settings.criterion,
                 running=bool(settings.truncated_length),
+                processes=self.processes,
             )
         except FloatingPointError:
             raise self._diagnosis() from None
-        if settings.keep_attention:
+        first = self.processes.is_first
+        if settings.keep_attention and first:
             self._keep_attention(settings.keep_attention - 1)
         record = as_record(scores)
         state.scores.append(criterion_score(record, settings.criterion))
-        if best := stale(state.scores) == 0:
+        if (best := stale(state.scores) == 0) and first:
             self.run.save_weights(self.translator.model)
-        if settings.keep_checkpoints:
+        if settings.keep_checkpoints and first:
             self.run.keep_checkpoint(self.translator.model, state.updates, most=settings.keep_checkpoints)
         minutes, seconds = divmod(round(state.seconds), 60)
-        epochs = state.epoch + state.position / self._updates_per_epoch
+        epochs = state.epoch + state.position / self.state.updates_per_epoch
         text = ", ".join(f"{score.name} {score.value:.2f}" for score in scores.values())
         self.say(f"epoch {epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
         place = {"split": "valid", "updates": state.updates, "epoch": state.epoch}

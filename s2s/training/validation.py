@@ -14,6 +14,7 @@ from s2s.text.batching import ParallelIds, SentenceIds, plan_batches
 from s2s.text.streams import streamed
 from s2s.text.tokenizer import normalise
 from s2s.training.objective import cross_entropy, teacher_forced
+from s2s.training.processes import ALONE, Processes
 from s2s.translator import Translator
 
 __all__ = ["CRITERIA", "as_record", "criterion_score", "of_text", "validate"]
@@ -30,6 +31,7 @@ def validate(
     batch_tokens: int,
     criterion: str,
     running: bool = False,
+    processes: Processes = ALONE,
 ) -> dict[str, Score]:
     """Measure a model on pairs.
 
@@ -40,6 +42,7 @@ def validate(
         batch_tokens: the most tokens of a batch that is scored.
         criterion: what the pairs are scored for; ``loss`` needs no translations, which take longer.
         running: the targets are one running text, each of them read with the state that those before have left.
+        processes: which share the pairs; each returns the scores of all.
 
     Returns:
         ``perplexity`` per target token, without smoothing; of a language model per word and ``bits`` per character,
@@ -56,7 +59,7 @@ def validate(
     if running:
         ids, plan = streamed(ids, np.arange(len(ids)), length=batch_tokens, tokens=batch_tokens)
     with torch.inference_mode():
-        for rows in plan:
+        for rows in plan if running else processes.share(plan):
             batch = ids.batch(rows.tolist()).to(translator.device)
             assert batch.target is not None
             if running:
@@ -64,6 +67,10 @@ def validate(
             else:
                 features, _ = teacher_forced(model, batch)
             nll += float(cross_entropy(model.readout, features, batch.target)[1])
+    if not running:
+        total = torch.tensor(nll, dtype=torch.float64, device=translator.device)
+        processes.sum_(total)
+        nll = float(total)
     if not math.isfinite(nll):
         raise FloatingPointError("the references have no finite log-probability")
     scores = {"perplexity": perplexity(nll, int(ids.target.lengths.sum()))}
@@ -71,7 +78,7 @@ def validate(
         per_word, bits = text_perplexities(nll, map(normalise, references))
         scores |= {"word_perplexity": per_word, "bits": bits}
     if criterion != "loss":
-        hypotheses = [translation.text for translation in translator(sources)]
+        hypotheses = processes.gathered([translation.text for translation in translator(processes.share(sources))])
         scores |= of_text(hypotheses, references, language=language, criterion=criterion)
     return scores
 

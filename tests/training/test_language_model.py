@@ -67,13 +67,13 @@ def test_an_epoch_of_running_text_is_one_pass_and_every_part_begins_where_the_on
     left = []
     for group in groups[:-1]:
         trainer._update(ids, group)
-        trainer.state.advance(len(groups))
+        trainer.state.advance()
         left.append(trainer.state.carried)
     assert all(one is not None for one in left)
     for group, carried in zip(groups, left, strict=False):
         assert carried.last.tolist() == [int(ids.target[row][-1]) for row in group[0]]
     trainer._update(ids, groups[-1])
-    trainer.state.advance(len(groups))
+    trainer.state.advance()
     assert trainer.state.carried is None  # the next epoch begins the text anew
     assert trainer.state.epoch == 1
 
