@@ -133,7 +133,8 @@ def _check_choice(override: str) -> None:
     """Raise an InputError where an override chooses what its group does not have; Hydra skips it in optional groups."""
     parsed = _parsed(override)
     choices = _groups().get(parsed.key_or_group)  # model/rnn of model/rnn@model.encoder_rnn
-    for choice in parsed.sweep_iterator() if parsed.is_sweep_override() else [parsed.value()]:
+    listed = parsed.is_choice_sweep() or parsed.is_range_sweep()
+    for choice in parsed.sweep_iterator() if listed else [] if parsed.is_sweep_override() else [parsed.value()]:
         if choices is not None and choice is not None and choice not in choices:
             group, nearest = parsed.get_key_element(), _nearest(str(choice), choices)
             raise InputError(f"{group}={choice} is unknown{nearest}; {group} is one of {', '.join(choices)}")
@@ -203,9 +204,10 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def command(name: str, task: Callable[[DictConfig], None]) -> None:
+def command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     """Run a task with the configuration the command line asks for, jobs of a sweep (``-m``) one after another.
 
+    What a task returns is what a sweep looks for the best of, where it looks for something.
     Words without ``=`` are the list that ``BARE_WORDS`` names for the command.
     A mistake of the person (InputError) ends with one line on stderr and exit code 2, a closed pipe and Ctrl-C
     quietly; a fault of the program keeps its traceback.
@@ -218,10 +220,11 @@ def command(name: str, task: Callable[[DictConfig], None]) -> None:
         arguments = [quoted(argument) for argument in _with_bare_words(name, sys.argv[1:])]
     overrides = [text for text in arguments if not text.startswith("-")]
 
-    def guarded(config: DictConfig) -> None:
+    def guarded(config: DictConfig) -> float | None:
         with _people_see_one_line(), _explained(name, overrides):
-            task(config)
+            found = task(config)
             sys.stdout.flush()  # a closed pipe is noticed here, not when Python ends
+        return found
 
     keep_freed_memory()
     sys.argv[1:] = arguments  # where Hydra reads them

@@ -19,6 +19,8 @@ def test_there_are_configuration_files():
 @pytest.mark.parametrize("file", FILES)
 def test_every_configuration_file_composes(file):
     group, _, choice = file.rpartition("/")
+    if group == "sweep":
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="the sweep extra is not installed")
     config = compose("train", [f"{group}={choice}"])
     assert "training" in config
     if not OmegaConf.missing_keys(config):
