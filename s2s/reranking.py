@@ -86,14 +86,16 @@ class Scorer:
 class Rescoring:
     """Order translations by what several runs think of their texts.
 
-    The score is ``sum_m w_m log p_m / T``, T the tokens of the first run's target. As T is the same for all, runs with
-    other pieces have an equal say. p may be:
+    The score is ``sum_m w_m log p_m / n_m``, where n is the number of tokens, in the first run's pieces, of what is
+    written: T of the target, S of the source. As it is the same for all, runs with other pieces have an equal say. p
+    may be:
 
     - another translator. Runs that write their targets backwards see mistakes at the other end of a sentence, and it
       takes both kinds to agree on one (Liu et al. 2016; Sennrich, Haddow & Birch 2016, section 2.4).
     - a language model, p(y).
-    - a translator of the other direction, p(x | y). With a language model beside it that is a noisy channel, whose
-      three log-probabilities Yee, Dauphin & Auli (2019, section 3) weigh likewise.
+    - a translator of the other direction, p(x | y), the source's tokens being its own. With a language model beside it
+      that is a noisy channel; Yee, Dauphin & Auli (2019, section 3) weigh the three likewise, but for p(y), which they
+      divide by S.
 
     Args:
         first: name of what finds the translations.
@@ -126,8 +128,11 @@ class Rescoring:
         ]
 
     def _scored(self, one: Translation, log_probs: Mapping[str, Mapping[tuple[str, str], float]]) -> Translation:
-        every = {self.first: one.log_prob} | {name: own[one.source, one.text] for name, own in log_probs.items()}
-        return replace(one, run_scores={name: value / len(one.target_tokens) for name, value in every.items()})
+        scores = {self.first: one.log_prob / len(one.target_tokens)}
+        for name, own in log_probs.items():
+            written = one.source_tokens if self.others[name].reverse else one.target_tokens
+            scores[name] = own[one.source, one.text] / len(written)
+        return replace(one, run_scores=scores)
 
 
 def weighed(one: Translation, weights: Sequence[float]) -> Translation:

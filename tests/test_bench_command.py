@@ -16,7 +16,18 @@ from s2s.train import prepare
 from s2s.training.speed import Stretch, mean_lengths, time_training, time_translating, training_figures
 
 SMALL = ("bench.repeats=1", "bench.updates=1", "bench.warm_up=1")
-NOT_MEASURED = {"defaults", "output", "n_best", "batch_size", "heatmap", "mbr", "rescore", "candidates", "overwrite"}
+NOT_MEASURED = {
+    "rescore_weights",
+    "defaults",
+    "output",
+    "n_best",
+    "batch_size",
+    "heatmap",
+    "mbr",
+    "rescore",
+    "candidates",
+    "overwrite",
+}
 
 
 @pytest.fixture

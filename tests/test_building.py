@@ -13,7 +13,7 @@ from s2s.text.corpus import Corpus
 
 
 def test_a_configuration_node_becomes_its_object():
-    search = build(compose("translate", ["search.beam_size=2"]).search, "search")
+    search = build(compose("train", ["search.beam_size=2"]).search, "search")
     assert search == BeamSearch(beam_size=2)
     assert isinstance(build(compose("train", []).data, "data"), Corpus)
 

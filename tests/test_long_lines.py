@@ -14,7 +14,7 @@ from s2s.inspection import Linking, sheets
 from s2s.intervention import interfere
 from s2s.report.suspects import suspects
 from s2s.report.writers import opened_writers, sheet_lines
-from s2s.reranking import MinimumBayesRisk, Rescoring
+from s2s.reranking import MinimumBayesRisk, Rescoring, Scorer
 from s2s.search.beam import BeamSearch
 from s2s.search.sampling import Sampling
 from s2s.training.tuning import tried
@@ -119,7 +119,7 @@ def test_candidates_are_chosen_among_part_by_part(translator):
     one = translator.reranked_by(choosing)([LINE], n_best=2)[0]
     expected = translator.reranked_by(choosing)(PARTS)
     assert [part.text for part in one.parts] == [part.text for part in expected]
-    rescoring = Rescoring(first="a", others={"b": translator}, candidates=3)
+    rescoring = Rescoring(first="a", weight=0.5, others={"b": Scorer(translator, 0.5)}, candidates=3)
     one = translator.reranked_by(rescoring)([LINE])[0]
     assert [part.text for part in one.parts] == [best.text for best in translator.reranked_by(rescoring)(PARTS)]
     assert one.run_scores == {

@@ -201,7 +201,7 @@ class TestCommand:
             for one in [row, *row["alternatives"]] if row["source"] else []:
                 tokens = len(one["target_tokens"])
                 (back,), (said,) = channel.score([one["text"]], [row["source"]]), prior.score([""], [one["text"]])
-                found = [one["log_prob"] / tokens, back.log_prob / tokens, said.log_prob / tokens]
+                found = [one["log_prob"] / tokens, back.log_prob / len(row["source_tokens"]), said.log_prob / tokens]
                 assert list(one["run_scores"].values()) == pytest.approx(found, abs=1e-4)
                 assert one["score"] == pytest.approx(found[0] + 0.5 * found[1] + 0.25 * found[2], abs=1e-4)
 

@@ -143,7 +143,7 @@ def test_a_model_without_attention_has_no_alignment_and_no_heatmap(in_process, o
 def test_a_run_is_named_after_what_was_chosen_for_its_model(in_process, options, monkeypatch, tmp_path, choices, name):
     import s2s.train
 
-    def stop(run):
+    def stop(run, _):
         raise InputError(str(run.folder))
 
     monkeypatch.setattr(s2s.train, "prepare", stop)
