@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import socket
+import sys
 
 import pytest
 import torch
@@ -31,6 +32,8 @@ def train(folder, rank, count, port, cache, ends_at, answers):
     torch.set_num_threads(1)
     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in names.items()}, MASTER_ADDR="127.0.0.1", OMP_NUM_THREADS="1")
+    if sys.platform == "linux":
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # a machine may not know an address by its own name
     trainer_module.UPDATES_PER_RECORD = 1
     processes = joined(torch.device("cpu"))
     assert (processes.rank, processes.count) == (rank, count)
