@@ -84,7 +84,7 @@ def test_a_language_model_finds_the_right_one_of_two_sentences_likelier(language
 
 @pytest.mark.skipif(not MULTI30K.is_dir(), reason=f"{MULTI30K} is not there")
 def test_a_language_model_predicts_better_than_n_grams_of_the_same_pieces(tmp_path):
-    options = ("data=multi30k", f"data.path={MULTI30K}", "sizes.hidden=256", "training.epochs=3", "name=lm")
+    options = ("data=multi30k", f"data.path={MULTI30K}", "training.epochs=2", "name=lm")
     s2s("train", "model=lm", *options, folder=tmp_path)
     result = json.loads((tmp_path / "runs/lm/result.json").read_text())
     tokenizer = Run(tmp_path / "runs/lm").tokenizers()[1]
