@@ -1,6 +1,6 @@
 """Processes that train one model together, each on its share of every batch.
 
-They are started by ``torchrun`` or ``accelerate launch``, on one machine or several, each with the same command line.
+They are started by ``torchrun``, or on GPUs ``accelerate launch``, on one machine or several, with one command line.
 All hold the same weights and decide alike; what they compute apart is summed or gathered before anything depends on it,
 so k of them with batches of b tokens do what one does with k·b. The first alone writes and speaks.
 """

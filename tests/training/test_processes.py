@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -215,27 +216,28 @@ def test_what_the_first_is_refused_ends_the_others(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_commands_that_start_processes_do(environment, tmp_path):
-    import subprocess
-    import sys
-
-    options = ("experiment=quick", "training.steps=4", "training.criterion=loss", "device=cpu", "name=x")
+def test_torchrun_starts_processes_that_train_as_one_does(environment, tmp_path):
+    options = (
+        "experiment=quick",
+        "sizes.dropout=0",
+        "training.steps=4",
+        "training.criterion=loss",
+        "device=cpu",
+        "name=x",
+    )
     starts = (
-        ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "s2s.train"],
-        ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "s2s.train"],
+        ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "s2s.train", "training.batch_tokens=256"],
+        ["-m", "s2s.train", "training.batch_tokens=512"],
     )
     perplexities = []
     for number, start in enumerate(starts):
         folder = tmp_path / str(number)
         folder.mkdir()
-        done = subprocess.run(
-            [sys.executable, *start, *options], cwd=folder, env=environment, capture_output=True, text=True
-        )
+        line = [sys.executable, *start, *options]
+        done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("test BLEU") == 1
         assert done.stderr.count("run: runs/x") == 1
-        (record,) = [
-            one for one in map(json.loads, (folder / "runs/x/metrics.jsonl").open()) if one["split"] == "valid"
-        ]
-        perplexities.append(record["perplexity"])
+        records = map(json.loads, (folder / "runs/x/metrics.jsonl").read_text("utf-8").splitlines())
+        perplexities += [one["perplexity"] for one in records if one["split"] == "valid"]
     assert perplexities[0] == pytest.approx(perplexities[1], rel=1e-5)
