@@ -1,19 +1,18 @@
 """Runs on a model hub: fetched into a folder of the cache, and sent there."""
 
-import re
 from pathlib import Path
 
 from s2s.errors import InputError
+from s2s.text.loading import HUB_NAME
 
 __all__ = ["check_name", "fetched", "upload"]
 
-NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 FILES = ["config.yaml", "tokenizer/*.model", "model.safetensors", "result.json", "shortlist.npz", "README.md"]
 
 
 def check_name(name: str, option: str) -> None:
     """Raise an InputError for what is no name of a hub."""
-    if not NAME.fullmatch(str(name)):
+    if not HUB_NAME.fullmatch(str(name)):
         raise InputError(f"{option}={name} is no name of the hub, expected owner/name; correct it")
 
 

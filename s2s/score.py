@@ -42,20 +42,19 @@ def score(config: DictConfig) -> None:
     say(str(totals))
 
 
-def read(config: DictConfig, lines: BinaryIO, translator: Translator) -> Iterator[Given]:
+def read(config: DictConfig, lines: BinaryIO, translator: Translator) -> Iterator[list[Given]]:
     """What is to be scored: the lines of the input, or of two files side by side."""
     translates = translator.reads_source
     if config.target is not None:
         if not translates:
             raise InputError(f"target={config.target}: a language model reads no source; give its texts as input=")
         for sources, targets in paired_lines(lines, config.target):
-            yield from (Given(text, source, source) for source, text in zip(sources, targets or [], strict=True))
+            yield [Given(text, source, source) for source, text in zip(sources, targets or [], strict=True)]
         return
     form = form_of(str(config.input), config.read, translates=translates)
     if translates and form == "text":
         raise InputError("read=text has no targets; give target=FILE, or read=tsv with a source and a target on a line")
-    chunks = (line for chunk in read_lines_as_they_come(lines) for line in chunk)
-    yield from given(chunks, form, translates=translates, grouped=config.rank)
+    yield from given(read_lines_as_they_come(lines), form, translates=translates, grouped=config.rank)
 
 
 def as_lines(texts: Iterable[Scored], form: str) -> Iterator[str]:

@@ -5,12 +5,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby
 from statistics import fmean
 from typing import Any
 
 from s2s.errors import InputError
-from s2s.report.metrics import Score, perplexity, text_perplexities
+from s2s.report.metrics import Score, perplexity, text_perplexities, words_and_characters
 from s2s.text.reading import first_line
 from s2s.text.tokenizer import normalise
 from s2s.translator import Translation, Translator
@@ -71,20 +71,23 @@ class Totals:
     """What all texts so far are worth together."""
 
     def __init__(self) -> None:
-        self._nll, self._tokens, self._texts = 0.0, 0, list[str]()
+        self._nll, self._tokens, self._texts, self._words, self._characters = 0.0, 0, 0, 0, 0
 
     def add(self, one: Scored) -> Scored:
         """Count one and pass it on."""
         self._nll -= one.found.log_prob
         self._tokens += len(one.found.target_tokens)
-        self._texts.append(normalise(one.given.text))
+        of_words, characters = words_and_characters(normalise(one.given.text))
+        self._texts, self._words = self._texts + 1, self._words + of_words
+        self._characters += characters
         return one
 
     def __str__(self) -> str:
         if not self._texts:
             return "nothing to score"
-        values = perplexity(self._nll, self._tokens), *text_perplexities(self._nll, self._texts)
-        return f"{len(self._texts):,} texts: " + ", ".join(map(str, values))
+        counts = [(self._words, self._characters)]
+        values = perplexity(self._nll, self._tokens), *text_perplexities(self._nll, counts)
+        return f"{self._texts:,} texts: " + ", ".join(map(str, values))
 
 
 def form_of(name: str, asked: str | None, *, translates: bool) -> str:
@@ -95,8 +98,8 @@ def form_of(name: str, asked: str | None, *, translates: bool) -> str:
     return asked or (ending if ending in FORMS[1:] else "tsv" if translates else "text")
 
 
-def given(lines: Iterable[str], form: str, *, translates: bool, grouped: bool) -> Iterator[Given]:
-    """Read lines, which are counted from 1.
+def given(chunks: Iterable[list[str]], form: str, *, translates: bool, grouped: bool) -> Iterator[list[Given]]:
+    """Read the lines of each chunk, which are counted from 1.
 
     A line of text is a text. Two columns are a source and a target, or for a language model a group and a text. JSON
     has ``text``, or ``source`` and ``target``, and may have ``group``. Translations of one source are a group, and
@@ -105,23 +108,30 @@ def given(lines: Iterable[str], form: str, *, translates: bool, grouped: bool) -
     Raises:
         InputError: a line of another form.
     """
-    block = 0
-    for number, line in enumerate(lines, 1):
-        if grouped and not line.strip():
-            block += 1
-        elif form == "text":
-            yield Given(line, block=block)
-        elif form == "jsonl":
-            yield replace(_from_json(line, number, translates=translates), block=block)
-        else:
-            cells = line.split("\t")
-            if len(cells) != 2:
-                names = "source and target" if translates else "group and text"
-                raise InputError(
-                    f"line {number:,} has {len(cells)} columns, expected 2, {names}; put a tab between them"
-                )
-            group, text = cells
-            yield Given(text, group if translates else "", group, block)
+    block = number = 0
+    for lines in chunks:
+        texts = []
+        for line in lines:
+            number += 1
+            if grouped and not line.strip():
+                block += 1
+            else:
+                texts.append(replace(_from_line(line, form, number, translates=translates), block=block))
+        yield texts
+
+
+def _from_line(line: str, form: str, number: int, *, translates: bool) -> Given:
+    """Read one line."""
+    if form == "text":
+        return Given(line)
+    if form == "jsonl":
+        return _from_json(line, number, translates=translates)
+    cells = line.split("\t")
+    if len(cells) != 2:
+        names = "source and target" if translates else "group and text"
+        raise InputError(f"line {number:,} has {len(cells)} columns, expected 2, {names}; put a tab between them")
+    group, text = cells
+    return Given(text, group if translates else "", group)
 
 
 def _from_json(line: str, number: int, *, translates: bool) -> Given:
@@ -137,13 +147,12 @@ def _from_json(line: str, number: int, *, translates: bool) -> Given:
     return Given(row[names[-1]], source, str(row.get("group", source)))
 
 
-def scored(translator: Translator, texts: Iterable[Given], *, batch_size: int) -> Iterator[Scored]:
-    """Score texts as they come, so many together; what one gets does not depend on the others."""
-    waiting = iter(texts)
-    while some := list(islice(waiting, batch_size)):
-        sources, targets = [one.source for one in some], [one.text for one in some]
+def scored(translator: Translator, chunks: Iterable[list[Given]], *, batch_size: int) -> Iterator[Scored]:
+    """Score the texts of each chunk as it comes; what one gets does not depend on the others."""
+    for texts in chunks:
+        sources, targets = [one.source for one in texts], [one.text for one in texts]
         found = translator.score(sources, targets, batch_size=batch_size)
-        yield from (Scored(one, translation) for one, translation in zip(some, found, strict=True))
+        yield from (Scored(one, translation) for one, translation in zip(texts, found, strict=True))
 
 
 def ranked(texts: Iterable[Scored]) -> Iterator[list[Scored]]:

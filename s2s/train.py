@@ -54,7 +54,7 @@ def report(run: Run, trainer: Trainer, corpus: Corpus | OneSide, processes: Proc
         gold = corpus.alignments("valid") if "valid" in corpus.splits() else None
     if isinstance(corpus, OneSide):
         if processes.is_first:
-            show_perplexity(run, split, references, say=say)
+            show_perplexity(run, split, references)
         return
     if processes.is_first:
         run.save_shortlist(Shortlist.count(trainer.data.epoch(0), len(trainer.data.source)))

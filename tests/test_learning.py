@@ -11,7 +11,7 @@ import pytest
 from kneser_ney import KneserNey
 
 from s2s import Translator
-from s2s.report.metrics import text_perplexities
+from s2s.report.metrics import text_perplexities, words_and_characters
 from s2s.run import Run
 from s2s.text.tokenizer import normalise
 
@@ -94,6 +94,6 @@ def test_a_language_model_predicts_better_than_n_grams_of_the_same_pieces(tmp_pa
     }
     n_grams = KneserNey.of(tokenizer.encode(lines["train"]), order=4, vocabulary_size=len(tokenizer))
     nll = -sum(sum(n_grams.log_probs(sentence)) for sentence in tokenizer.encode(lines["test"]))
-    per_word, _ = text_perplexities(nll, map(normalise, lines["test"]))
+    per_word, _ = text_perplexities(nll, map(words_and_characters, map(normalise, lines["test"])))
     assert result["perplexity per word"]["value"] < per_word.value
     assert result["perplexity per word"]["signature"] == per_word.signature

@@ -2,6 +2,9 @@
 
 import json
 import math
+import subprocess
+import sys
+import threading
 
 import nasty
 import pytest
@@ -161,3 +164,18 @@ def test_whatever_text_comes_a_line_in_is_a_line_out(in_process, language_model)
     code, out, err = in_process("score", *options, stdin="\n".join(given).encode())
     assert code == 0, err
     assert [line.split("\t")[2] for line in out.split("\n")[:-1]] == ["? one", "one two", "\u2028"]
+
+
+def test_a_slow_pipe_is_answered_line_by_line(environment, language_model, texts):
+    line = [sys.executable, "-m", "s2s.score", f"run={language_model.folder}", "device=cpu"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(line, env=environment, **pipes) as process:
+        limit = threading.Timer(120, process.kill)  # else a line that never comes is waited for without end
+        limit.start()
+        for text, expected in zip(TEXTS, texts, strict=True):
+            process.stdin.write(f"{text}\n".encode())
+            process.stdin.flush()
+            log_prob, _, shown = process.stdout.readline().decode().rstrip("\n").split("\t")
+            assert shown == text
+            assert float(log_prob) == pytest.approx(expected.log_prob, abs=1e-4)
+        limit.cancel()

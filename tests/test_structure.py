@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "translation": GROUND,
     "decoding": GROUND | {"model"},
     "fusion": GROUND | {"model", "run"},
-    "hub": set(),
+    "hub": GROUND,
     "model_card": {"run"},
     "translator": GROUND | {"model", "run", "fusion", "hub", "translation", "decoding"},
     "reranking": GROUND | {"run", "translation", "translator"},

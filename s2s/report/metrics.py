@@ -8,7 +8,7 @@ from s2s.report.corpus_metrics import METRICS, bleu_tokenizer
 from s2s.report.score import Score
 from s2s.report.words import words
 
-__all__ = ["Score", "bleu", "bleu_tokenizer", "chrf", "perplexity", "text_perplexities"]
+__all__ = ["Score", "bleu", "bleu_tokenizer", "chrf", "perplexity", "text_perplexities", "words_and_characters"]
 
 
 def bleu(
@@ -62,20 +62,24 @@ def perplexity(negative_log_likelihood_sum: float, tokens: int) -> Score:
     return Score("perplexity", value, f"tokens:{tokens}")
 
 
-def text_perplexities(negative_log_likelihood_sum: float, texts: Iterable[str]) -> tuple[Score, Score]:
-    """What a text's negative log-likelihood is per word and per character, whatever pieces it was summed over.
+def words_and_characters(text: str) -> tuple[int, int]:
+    """Count a line, normalised; a word is one of ``words``, so every Chinese character and punctuation mark is one.
 
-    A word is one of ``words``, so that every Chinese character and every punctuation mark is one; the end of each line
-    counts as a word and as a character, as it is predicted too.
+    The end of the line counts as a word and as a character, as it is predicted too.
+    """
+    return len(words(text)) + 1, len(text) + 1
+
+
+def text_perplexities(negative_log_likelihood_sum: float, counts: Iterable[tuple[int, int]]) -> tuple[Score, Score]:
+    """What a text's negative log-likelihood is per word and per character, whatever pieces it was summed over.
 
     Args:
         negative_log_likelihood_sum: in nats, over all lines, their end marks included.
-        texts: the lines, normalised.
+        counts: ``words_and_characters`` of each line, or sums of them.
 
     Returns:
         perplexity per word, ``exp(sum / words)``, and bits per character, ``sum / ln 2 / characters``.
     """
-    counts = [(len(words(text)) + 1, len(text) + 1) for text in texts]
     of_words, characters = (sum(column) for column in zip(*counts, strict=True))
     per_word = perplexity(negative_log_likelihood_sum, of_words)
     bits = negative_log_likelihood_sum / math.log(2) / characters

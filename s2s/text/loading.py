@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 __all__ = [
+    "HUB_NAME",
     "SHARD",
     "TABLES",
     "Files",

@@ -70,14 +70,13 @@ def show_result(
         print(f'next       echo "{sources[shown[0]]}" | python -m s2s.translate run={run.folder}')
 
 
-def show_perplexity(run: Run, split: str, texts: list[str], *, say: Callable[[str], None]) -> None:
+def show_perplexity(run: Run, split: str, texts: list[str]) -> None:
     """Score a split with a language model's best weights, print how well it is predicted, and mark the run as finished.
 
     Args:
         run: the run.
         split: name of the split, printed with every score.
         texts: its lines.
-        say: takes each line that is no result.
     """
     translator, settings = Translator.load(run, device=run.config.device), run.config.training
     running = bool(settings.get("truncated_length"))

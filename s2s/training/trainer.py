@@ -207,7 +207,7 @@ class Trainer:
     def _share(self) -> float:
         """Share of training done, by the limit that is nearest."""
         settings, state = self.settings, self.state
-        epochs = state.epoch + state.position / self.state.updates_per_epoch
+        epochs = state.epoch + state.position / state.updates_per_epoch
         done = ((epochs, settings.epochs), (state.updates, settings.steps), (state.seconds / 60, settings.minutes))
         return max(value / limit for value, limit in done if limit is not None)
 
@@ -349,7 +349,7 @@ class Trainer:
         if settings.keep_checkpoints and first:
             self.run.keep_checkpoint(self.translator.model, state.updates, most=settings.keep_checkpoints)
         minutes, seconds = divmod(round(state.seconds), 60)
-        epochs = state.epoch + state.position / self.state.updates_per_epoch
+        epochs = state.epoch + state.position / state.updates_per_epoch
         text = ", ".join(f"{score.name} {score.value:.2f}" for score in scores.values())
         self.say(f"epoch {epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
         place = {"split": "valid", "updates": state.updates, "epoch": state.epoch}

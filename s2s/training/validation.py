@@ -9,7 +9,7 @@ import torch
 
 from s2s.model.language_model import read_on
 from s2s.report.corpus_metrics import METRICS
-from s2s.report.metrics import Score, perplexity, text_perplexities
+from s2s.report.metrics import Score, perplexity, text_perplexities, words_and_characters
 from s2s.text.batching import ParallelIds, SentenceIds, plan_batches
 from s2s.text.streams import streamed
 from s2s.text.tokenizer import normalise
@@ -75,7 +75,7 @@ def validate(
         raise FloatingPointError("the references have no finite log-probability")
     scores = {"perplexity": perplexity(nll, int(ids.target.lengths.sum()))}
     if not model.reads_source:
-        per_word, bits = text_perplexities(nll, map(normalise, references))
+        per_word, bits = text_perplexities(nll, map(words_and_characters, map(normalise, references)))
         scores |= {"word_perplexity": per_word, "bits": bits}
     if criterion != "loss":
         hypotheses = processes.gathered([translation.text for translation in translator(processes.share(sources))])

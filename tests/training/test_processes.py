@@ -15,6 +15,7 @@ from s2s.train import prepare
 from s2s.training import trainer as trainer_module
 from s2s.training.compatibility import check_compatible
 from s2s.training.processes import ALONE, Processes
+from s2s.training.resume import TrainingState
 
 OPTIONS = ("sizes.dropout=0", "training.validate_every=3", "training.label_smoothing=0.1", "training.longest=40")
 
@@ -177,6 +178,29 @@ def test_running_text_is_of_one_process(create_run):
     parts = (trainer.settings, trainer.model, trainer.data, trainer.objective, trainer.scheduled_sampling)
     with pytest.raises(InputError, match="reads running text by one process, and 2 were started; start one"):
         check_compatible(*parts, Processes(count=2, rank=1))
+
+
+def test_another_length_of_the_epoch_leaves_the_share_of_it_that_was_done():
+    state = TrainingState(position=3, updates_per_epoch=6)
+    state.place_in(12)
+    assert (state.position, state.updates_per_epoch) == (6, 12)
+    state.place_in(4)
+    assert (state.position, state.updates_per_epoch) == (2, 4)
+    of_an_older_run = TrainingState(position=3)
+    of_an_older_run.place_in(12)
+    assert of_an_older_run.position == 3
+
+
+def test_each_process_draws_its_own_dropout_and_the_first_goes_on_as_it_was():
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    Processes(3, 0).seed(1)
+    assert torch.random.get_rng_state().equal(before)
+    draws = []
+    for rank in (1, 2, 1):
+        Processes(3, rank).seed(1)
+        draws.append(torch.rand(4).tolist())
+    assert draws[0] == draws[2] != draws[1]
 
 
 def test_one_alone_shares_with_nobody():
