@@ -566,8 +566,21 @@ def test_no_rows_and_no_width_are_those_of_the_plain_product(shape, dtype, biase
 
 
 @needs_onednn
-@pytest.mark.parametrize(("dtype", "calls"), [(torch.float32, 1), (torch.float64, 0)], ids=str)
-def test_multiply_goes_to_onednn_in_float32(dtype, calls, monkeypatch):
+@pytest.mark.parametrize(
+    ("instructions", "mkl", "dtype", "calls"),
+    [
+        ("AVX512", True, torch.float32, 1),
+        ("AVX512", True, torch.float64, 0),
+        ("AVX2", True, torch.float32, 0),
+        ("AVX2", False, torch.float32, 1),
+        ("DEFAULT", False, torch.float32, 1),
+    ],
+    ids=str,
+)
+def test_multiply_goes_to_onednn_in_float32_unless_mkl_is_the_faster(instructions, mkl, dtype, calls, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
+    monkeypatch.setattr(product_module, "prefers_onednn", product_module.prefers_onednn.__wrapped__)
     seen, operation = [], torch.ops.mkldnn._linear_pointwise
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", lambda *given: (seen.append(1), operation(*given))[1])
     multiply(drawn(5, 3, dtype=dtype), drawn(4, 3, dtype=dtype))
@@ -576,6 +589,7 @@ def test_multiply_goes_to_onednn_in_float32(dtype, calls, monkeypatch):
 
 def test_multiply_is_torchs_own_to_the_last_bit_where_onednn_is_missing(monkeypatch):
     monkeypatch.setattr(product_module, "has_onednn", lambda: False)
+    monkeypatch.setattr(product_module, "prefers_onednn", product_module.prefers_onednn.__wrapped__)
     monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", None, raising=False)
     tensors = [drawn(*shape, dtype=torch.float32) for shape in ((5, 3), (4, 3), (4,))]
     assert torch.equal(multiply(*tensors), functional.linear(*tensors))
