@@ -37,10 +37,6 @@ class _Interfered:
         """As the state it holds."""
         return changed(self, state=self.state.keep(sentences))
 
-    def join(self, others: Sequence["_Interfered"]) -> "_Interfered":
-        """As the state it holds."""
-        return changed(others[0], state=self.state.join([other.state for other in others]))
-
 
 @dataclass(frozen=True)
 class InterferedSearch:

@@ -5,7 +5,7 @@ with the new state. Any decoder takes any attention.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -41,13 +41,6 @@ class DecoderState:
         """The state whose row n is row ``rows[n]`` of this one."""
         rnn = tuple(part[rows] for part in self.rnn)
         return DecoderState(rnn, self.feed[rows], self.attended[rows], self.draws.select(rows))
-
-    @classmethod
-    def joined(cls, states: Sequence["DecoderState"]) -> "DecoderState":
-        """The rows of several states, one after another, for which nothing was drawn."""
-        rnn = tuple(torch.cat(parts) for parts in zip(*(state.rnn for state in states), strict=True))
-        feed, attended = (torch.cat([getattr(state, name) for state in states]) for name in ("feed", "attended"))
-        return cls(rnn, feed, attended, states[0].draws)
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,6 @@ class SearchState:
         words = None if self.words is None else self.words.select(sentences)
         return SearchState(self.decoder.select(rows.flatten()), self.memory.select(sentences), words)
 
-    def join(self, others: Sequence["SearchState"]) -> "SearchState":
-        """Put the rows of the others, one after another, beside this memory."""
-        return replace(self, decoder=DecoderState.joined([other.decoder for other in others]))
-
 
 @dataclass(frozen=True)
 class OneModel:
@@ -97,11 +93,6 @@ class EnsembleState:
     def keep(self, sentences: Tensor) -> "EnsembleState":
         """Each of them with these sentences."""
         return EnsembleState(tuple(member.keep(sentences) for member in self.members))
-
-    def join(self, others: Sequence["EnsembleState"]) -> "EnsembleState":
-        """Each of them with the rows of its own others."""
-        of_members = zip(*(other.members for other in others), strict=True)
-        return EnsembleState(tuple(one.join(parts) for one, parts in zip(self.members, of_members, strict=True)))
 
 
 class Ensemble:

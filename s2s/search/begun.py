@@ -28,10 +28,6 @@ class _Begun(Generic[AnyState]):
         """As the state it holds."""
         return replace(self, state=self.state.keep(sentences), due=self.due[sentences])
 
-    def join(self, others: Sequence["_Begun[AnyState]"]) -> "_Begun[AnyState]":
-        """As the state it holds."""
-        return replace(others[0], state=self.state.join([other.state for other in others]), due=self.due)
-
 
 @dataclass(frozen=True)
 class Begun:

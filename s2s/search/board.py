@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -17,9 +16,6 @@ __all__ = ["BeamStep", "Board", "Candidates"]
 
 Integers = NDArray[np.int64]
 Numbers = NDArray[np.float64]
-Floats = NDArray[np.floating[Any]]
-
-ENOUGH_SENTENCES = 16  # one row of each keeps a processor busy
 
 
 @dataclass(frozen=True)
@@ -55,54 +51,11 @@ class BeamStep:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The best continuations of every sentence, best first, all (B, C): at what sum, of what row, by what token."""
-
-    sums: Floats
-    parents: Integers
-    tokens: Integers
-    token_log_probs: Floats
-
-    def parts(self) -> tuple[NDArray[Any], ...]:
-        """All four."""
-        return self.sums, self.parents, self.tokens, self.token_log_probs
-
-    def take(self, sentences: Integers, others: "_Found") -> None:
-        """Keep the best of what these sentences have and of the others; of equal ones their own go first."""
-        own, more = self.parts(), others.parts()
-        both = [np.concatenate([part[sentences], other], axis=1) for part, other in zip(own, more, strict=True)]
-        order = (-both[0]).argsort(axis=1, kind="stable")[:, : self.sums.shape[1]]
-        for part, joined in zip(own, both, strict=True):
-            part[sentences] = np.take_along_axis(joined, order, axis=1)
-
-    def least_alive(self, count: int, eos: int) -> Floats:
-        """The sum of number ``count`` of those that go on, -inf where there are fewer: (B,)."""
-        alive = np.sort(np.where(self.tokens == eos, -np.inf, self.sums), axis=1)
-        return alive[:, -count] if count <= alive.shape[1] else np.full(len(alive), -np.inf, alive.dtype)
-
-
-@dataclass(frozen=True)
-class _Expansion(Generic[AnyState]):
-    """What a step makes of the beams, whose rows may have been left out.
-
-    ``found``; ``attention`` (B, R, S) and ``places`` (B, R), which row of the ``state`` after it each row has become.
-    """
-
-    found: _Found
-    attention: Floats
-    places: Integers
-    state: AnyState
-
-
-@dataclass(frozen=True)
 class _Move:
-    """Where the beams go: ``rows`` (B·K,) of the state that make the next, and the sentences of it that ``stay``.
+    """Where the beams go: ``stay`` (B',) the sentences that go on, ``rows`` and ``tokens`` (B'·K,); None: all as is."""
 
-    Both are None where all is as it should be; ``tokens`` (B'·K,) are of those that stay.
-    """
-
-    rows: Integers | None
     stay: Integers | None
+    rows: Integers | None
     tokens: Integers
 
 
@@ -145,68 +98,24 @@ class Board:
         device = self.request.source_lengths.device
         tokens = torch.full((len(self.source_lengths),), self.request.bos, device=device)
         while len(tokens):
-            self.length += 1
-            by_rank = watch is None and device.type == "cpu" and len(self.sentences) >= ENOUGH_SENTENCES
-            expansion = (self._expand_by_rank if by_rank and self.live.shape[1] > 1 else self._expand)(
-                step, tokens, state
-            )
-            state, move = expansion.state, self._advance(expansion, watch)
+            log_probs, attention, state = step(tokens, state)
+            move = self.advance(log_probs, attention, watch)
             tokens = torch.from_numpy(move.tokens).to(device)
             if len(tokens):
-                if move.rows is not None:
-                    state = state.select(torch.from_numpy(move.rows).to(device))
                 if move.stay is not None:
                     state = state.keep(torch.from_numpy(move.stay).to(device))
+                if move.rows is not None:
+                    state = state.select(torch.from_numpy(move.rows).to(device))
 
-    def _expand(self, step: Step[AnyState], tokens: Tensor, state: AnyState) -> _Expansion[AnyState]:
-        """Continue all rows at once."""
-        count, rows = self.live.shape
-        log_probs, attention, state = step(tokens, state)
-        found = self._find(log_probs, np.arange(count), np.arange(rows))
-        return _Expansion(found, _by_sentence(attention, count), _numbered(count, rows), state)
-
-    def _expand_by_rank(self, step: Step[AnyState], tokens: Tensor, state: AnyState) -> _Expansion[AnyState]:
-        """Continue the best row of every sentence, then the second best, and so on, but none that cannot matter.
-
-        No continuation is more probable than its beginning. So a row that is less probable than K continuations that go
-        on has none among the K that will, and no ending that counts; nor has any row behind it.
-        """
-        numbers = _numbered(*self.live.shape)
-        everyone = np.arange(len(numbers))
-        found, looked, after = self._continue(step, tokens, state, everyone, 0)
-        attention = np.zeros((*numbers.shape, looked.shape[1]), looked.dtype)
-        attention[:, 0] = looked
-        places, states, made = numbers // numbers.shape[1], [after], len(numbers)
-        for rank in range(1, numbers.shape[1]):
-            least = found.least_alive(self.beam_size, self.request.eos)
-            sentences = np.flatnonzero(self.live[:, rank].astype(least.dtype) >= least)
-            if not len(sentences):
-                break
-            more, attention[sentences, rank], after = self._continue(step, tokens, state, sentences, rank)
-            found.take(sentences, more)
-            places[sentences, rank] = made + np.arange(len(sentences))
-            states.append(after)
-            made += len(sentences)
-        return _Expansion(found, attention, places, state.join(states))
-
-    def _continue(
-        self, step: Step[AnyState], tokens: Tensor, state: AnyState, sentences: Integers, rank: int
-    ) -> tuple[_Found, Floats, AnyState]:
-        """Continue the row of this rank of some sentences: what was found, attention (B', S), the state after."""
-        count, rows = self.live.shape
-        part = state if len(sentences) == count else state.keep(torch.from_numpy(sentences))
-        part = part.select(torch.from_numpy(np.arange(len(sentences)) * rows + rank))
-        log_probs, attention, after = step(tokens[torch.from_numpy(sentences * rows + rank)], part)
-        return self._find(log_probs, sentences, np.array([rank])), on_host(attention).numpy(), after
-
-    def _advance(self, expansion: _Expansion[AnyState], watch: Callable[[BeamStep], None] | None) -> _Move:
-        """Take every sentence one token further -> what the state and the next step need."""
-        seen = expansion.attention
+    def advance(self, log_probs: Tensor, attention: Tensor, watch: Callable[[BeamStep], None] | None = None) -> _Move:
+        """Take every sentence one token further: (N, V), (N, S) -> what the state and the next step need."""
+        self.length += 1
+        seen = on_host(attention).numpy().reshape(*self.live.shape, -1)
         if any(beta for _, beta in self.penalties):
             self.coverage = (
                 seen.astype(np.float64) if self.coverage is None else self.coverage[..., : seen.shape[2]] + seen
             )
-        candidates = self._candidates(expansion.found)
+        candidates = self._candidates(log_probs.view(*self.live.shape, -1))
         for penalties, ranking in zip(self.penalties, self.rankings, strict=True):
             for ending in self._endings(candidates, penalties, among=self.beam_size):
                 ranking.add(ending)
@@ -221,7 +130,7 @@ class Board:
             token_log_probs=alive.token_log_probs,
             attention=seen,
         )
-        return self._move(alive, np.flatnonzero(~self._done(alive)), expansion.places)
+        return self._move(alive, np.flatnonzero(~self._done(alive)))
 
     def hypotheses(self, setting: int = 0) -> list[list[Hypothesis]]:
         """Read the endings that the setting of this number keeps back to their first tokens."""
@@ -230,36 +139,29 @@ class Board:
             for endings, source_length in zip(self.rankings[setting].kept, self.source_lengths.tolist(), strict=True)
         ]
 
-    def _find(self, log_probs: Tensor, sentences: Integers, ranks: Integers) -> _Found:
-        """The best 2K continuations, or all, of these rows of these sentences, so that K can go on: (B'·R', V)."""
-        log_probs = log_probs.view(len(sentences), len(ranks), -1)
-        live = torch.from_numpy(self.live[sentences[:, None], ranks]).to(log_probs)
-        best, places = self._best(log_probs, live, 2 * self.beam_size, sentences)
-        token_log_probs = log_probs.flatten(1).gather(1, places).cpu().numpy()
+    def _candidates(self, log_probs: Tensor) -> Candidates:
+        """The best 2K continuations of every sentence, so that K can go on: (B, R, V) -> (B, C), C = 2K or all."""
+        best, places = self._best(log_probs, torch.from_numpy(self.live).to(log_probs), 2 * self.beam_size)
+        token_log_probs = log_probs.flatten(1).gather(1, places).cpu().double().numpy()
         where, sums = places.cpu().numpy(), best.cpu().numpy()
         check_numbers(sums, self.length)
-        rows, tokens = np.divmod(where, log_probs.shape[2])
-        return _Found(sums, ranks[rows], tokens, token_log_probs)
-
-    def _candidates(self, found: _Found) -> Candidates:
-        """Sum log-probabilities up in double precision; of fewer than K candidates the missing ones never win."""
-        sums, parents, tokens, token_log_probs = found.parts()
-        totals = self.live[np.arange(len(parents))[:, None], parents] + token_log_probs.astype(np.float64)
+        parents, tokens = where // log_probs.shape[2], where % log_probs.shape[2]
+        totals = self.live[np.arange(len(parents))[:, None], parents] + token_log_probs
         totals[sums == -np.inf] = -np.inf
-        missing = ((0, 0), (0, max(0, self.beam_size - parents.shape[1])))
+        missing = ((0, 0), (0, max(0, self.beam_size - where.shape[1])))
         if missing[1][1]:
             parents, tokens = np.pad(parents, missing), np.pad(tokens, missing, constant_values=self.request.eos)
             token_log_probs = np.pad(token_log_probs, missing)
             totals = np.pad(totals, missing, constant_values=-np.inf)
-        return Candidates(parents, tokens, token_log_probs.astype(np.float64), totals)
+        return Candidates(parents, tokens, token_log_probs, totals)
 
-    def _best(self, log_probs: Tensor, live: Tensor, count: int, sentences: Integers) -> tuple[Tensor, Tensor]:
-        """The best continuations of these sentences and their places: (B', R', V), (B', R') -> both (B', C).
+    def _best(self, log_probs: Tensor, live: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The best continuations and their places: (B, R, V), (B, R) -> both (B, C).
 
         Where a sentence may not end yet, or must, all scores are written out; else the best blocks will do.
         """
-        which = self.sentences[sentences]
-        too_short, at_limit = self.length < self.minimum[which], self.length >= self.maximum[which]
+        too_short = self.length < self.minimum[self.sentences]
+        at_limit = self.length >= self.maximum[self.sentences]
         if not (too_short.any() or at_limit.any()):
             return best_of_blocks(log_probs, live, count, forbidden=self.request.forbidden)
         scores = live[:, :, None] + log_probs
@@ -302,24 +204,13 @@ class Board:
             done |= np.isfinite(self.rankings[0].worst[self.sentences])
         return done
 
-    def _move(self, alive: Candidates, stay: Integers, places: Integers) -> _Move:
+    def _move(self, alive: Candidates, stay: Integers) -> _Move:
         """Leave the sentences that are done behind."""
-        count, rows = self.live.shape
+        parents, (before, rows) = alive.parents[stay], self.live.shape
         self.sentences, self.live = self.sentences[stay], alive.log_probs[stay]
         if self.coverage is not None:
-            self.coverage = self.coverage[stay[:, None], alive.parents[stay]]
+            self.coverage = self.coverage[stay[:, None], parents]
         origins = None
-        if alive.parents.shape[1] > 1 or rows > 1:
-            origins = places[np.arange(count)[:, None], alive.parents].ravel()
-        return _Move(origins, None if len(stay) == count else stay, alive.tokens[stay].ravel())
-
-
-def _numbered(sentences: int, rows: int) -> Integers:
-    """The numbers of all rows as they stand one after another, (B, R)."""
-    return np.arange(sentences * rows).reshape(sentences, rows)
-
-
-def _by_sentence(attention: Tensor, sentences: int) -> Floats:
-    """(B·R, S) -> (B, R, S), on the host."""
-    seen: Floats = on_host(attention).numpy().reshape(sentences, -1, attention.shape[1])
-    return seen
+        if parents.shape[1] > 1 or rows > 1:
+            origins = (parents + rows * np.arange(len(stay))[:, None]).ravel()
+        return _Move(None if len(stay) == before else stay, origins, alive.tokens[stay].ravel())

@@ -14,7 +14,7 @@ from s2s.errors import InputError
 
 
 class State(Protocol):
-    """What a step function remembers of N rows; its methods return a new state and leave this one alone."""
+    """What a step function remembers of N rows; both methods return a new state and leave this one alone."""
 
     def select(self, rows: Tensor) -> Self:
         """The state whose row n is row ``rows[n]`` of this one.
@@ -25,9 +25,6 @@ class State(Protocol):
 
     def keep(self, sentences: Tensor) -> Self:
         """The state of these sentences alone, each with all its rows."""
-
-    def join(self, others: Sequence[Self]) -> Self:
-        """The sentences of this state with the rows of the others, one after another, to be selected from at once."""
 
 
 AnyState = TypeVar("AnyState", bound=State)

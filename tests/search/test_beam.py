@@ -114,8 +114,7 @@ class TestTwoHundredSentences:
                 assert hypothesis.attention.shape == (len(hypothesis.tokens), length)
                 assert torch.from_numpy(hypothesis.attention).allclose(attention, atol=1e-10, rtol=0)
 
-    def test_a_state_that_does_not_follow_its_beam_gives_other_outputs(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(board, "ENOUGH_SENTENCES", 201)  # all rows at once, as the mistake is made so
+    def test_a_state_that_does_not_follow_its_beam_gives_other_outputs(self) -> None:
         right, wrong = tokens_of(self.run()), tokens_of(self.run(kind=UnorderedState))
         assert sum(a != b for a, b in zip(right, wrong, strict=True)) > 150
 

@@ -28,9 +28,6 @@ class ToyState:
         hidden = self.hidden.view(len(self.lengths), -1, self.hidden.shape[1])[sentences].flatten(0, 1)
         return type(self)(hidden, self.memory[sentences], self.lengths[sentences])
 
-    def join(self, others: "Sequence[ToyState]") -> "ToyState":
-        return replace(self, hidden=torch.cat([other.hidden for other in others]))
-
 
 class UnorderedState(ToyState):
     """The mistake to catch: beams grow and shrink, but a row's state does not follow its hypothesis."""
