@@ -19,7 +19,8 @@ from s2s.errors import InputError
 from s2s.fusion import Fusion, taken_out
 from s2s.hub import fetched
 from s2s.model.decoding_products import decoding_products
-from s2s.model.ensemble import Ensemble, OneModel, SearchState, Writer
+from s2s.model.ensemble import Ensemble, SearchState, Writer
+from s2s.model.parent_writer import writer_of
 from s2s.model.product import products_by
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run, common_tokenizers, pick_device
@@ -133,7 +134,7 @@ class Translator:
         self.longest = longest
         self.reranker: Reranker | None = None
         self.rendering = Rendering(source, target)
-        self._alone: Writer = OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
+        self._alone: Writer = writer_of(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
         self._writer: Writer = self._alone
         # Reading a source is a small share of the time; it stays exact, and the same in batches of any size.
         layers = (

@@ -197,7 +197,10 @@ class LuongDecoder(Decoder):
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
         inputs = torch.cat([embedded, self.feed_dropout(state.feed, state.draws.feed)], dim=-1)
-        hidden, rnn = self.recurrent.step(inputs, state.rnn, state.draws.layers[0])
+        return self.look(*self.recurrent.step(inputs, state.rnn, state.draws.layers[0]), state, memory)
+
+    def look(self, hidden: Tensor, rnn: RecurrentState, state: DecoderState, memory: Memory) -> DecoderStep:
+        """Write one position, given the top layer's output (N, H) and the new state of the layers."""
         output, weights, attended = self._look(hidden, memory, state.attended)
         feed = output if self.feed_size else state.feed
         return DecoderStep(output, weights, replace(state, rnn=rnn, feed=feed, attended=attended))

@@ -71,8 +71,12 @@ class OneModel:
     def step(self, tokens: Tensor, state: SearchState) -> tuple[Tensor, Tensor, SearchState]:
         """See ``Writer``."""
         result = self.model.step(tokens, state.decoder, state.memory)
-        log_probs = self.model.readout.log_probs(self.model.readout.features(result.output), state.words)
+        log_probs = self.log_probs(result.output, state.words)
         return log_probs, result.attention, SearchState(result.state, state.memory, state.words)
+
+    def log_probs(self, output: Tensor, words: Words | None) -> Tensor:
+        """What the decoder's output (N, O) says of every word, or of these: (N, V) or (N, U)."""
+        return self.model.readout.log_probs(self.model.readout.features(output), words)
 
     def force(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See ``Writer``."""

@@ -200,13 +200,21 @@ class Recurrent(nn.Module, ABC):
 
     def step(self, inputs: Tensor, state: RecurrentState, draws: LayerDraws = NOTHING) -> tuple[Tensor, RecurrentState]:
         """Read one position: (N, I), parts of (N, L, H), what ``draw`` made -> top layer's output (N, H), new parts."""
-        finals = []
-        for layer in range(self.num_layers):
+        parts, mask = tuple(part[:, 0] for part in state), None if draws.hidden is None else draws.hidden[:, 0]
+        bottom = self._update(inputs, parts, mask=mask, weights=self.layer_weights(0, 0, draws))
+        return self.step_above(bottom, state, draws)
+
+    def step_above(
+        self, bottom: RecurrentState, state: RecurrentState, draws: LayerDraws = NOTHING
+    ) -> tuple[Tensor, RecurrentState]:
+        """As ``step``, given the bottom layer's new state, parts of (N, H)."""
+        finals, inputs = [bottom], bottom[0]
+        for layer in range(1, self.num_layers):
             read = self._passed_up(inputs, layer, draws)
             parts = tuple(part[:, layer] for part in state)
             mask = None if draws.hidden is None else draws.hidden[:, layer]
             final = self._update(read, parts, mask=mask, weights=self.layer_weights(layer, 0, draws))
-            inputs = final[0] + inputs if layer and self.residual else final[0]
+            inputs = final[0] + inputs if self.residual else final[0]
             finals.append(final)
         return inputs, _by_part(finals)
 
