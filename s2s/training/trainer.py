@@ -59,7 +59,7 @@ class Trainer:
         processes: which train together.
 
     Raises:
-        InputError: an optimizer that cannot be made, or options that make no sense together.
+        InputError: an optimizer that cannot be made, or options that make no sense together or on this device.
     """
 
     def __init__(
@@ -83,11 +83,18 @@ class Trainer:
         on_cpu, half = device.type == "cpu", settings.precision == "bfloat16"
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if half and not on_cpu else "no")
         self.narrow = on_cpu and (half or (settings.precision == "auto" and multiplies_bfloat16()))
+        self.products = torch.bfloat16 if self.narrow or (half and not on_cpu) else torch.float32
         self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
         self.processes = processes
         check_compatible(settings, model, data, objective, scheduled_sampling, processes)
+        if settings.compile:
+            if on_cpu:
+                raise InputError(
+                    "training.compile=true is for a GPU, got device=cpu; leave it out, or give another device="
+                )
+            model.decoder.compile_step()
         try:
             self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
         except (TypeError, ValueError) as error:

@@ -1,9 +1,11 @@
 """A device that is never asked: whatever would make a program wait for a GPU is an error, on a machine without one.
 
-Tensors of the ``meta`` device have no numbers, so nothing can be read from them; the code takes them for those of a GPU.
-What is left are copies to the device that wait for it, and tensors of the CPU where the device's own are expected.
+Tensors of the ``meta`` device have no numbers, so nothing can be read from them, and the code takes them for those of a
+GPU. What is left to be refused are copies to the device that wait for it, tensors of the CPU where the device's own are
+expected, and operations that look at numbers on a GPU alone.
 """
 
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,7 +24,15 @@ def is_of_cpu(value: Any) -> bool:
 
 
 def is_on_device(value: Any) -> bool:
+    """Whether it is a tensor of the device."""
     return isinstance(value, Tensor) and value.device.type == "meta"
+
+
+@contextmanager
+def nothing_asked():
+    """Refuse in a block whatever would wait for a GPU."""
+    with Operations(), Calls():
+        yield
 
 
 class Operations(TorchDispatchMode):
@@ -31,6 +41,7 @@ class Operations(TorchDispatchMode):
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         result = operation(*args, **(kwargs or {}))
         name, given = operation._schema.name, tree_leaves((args, kwargs))
+        assert name != "aten::multinomial", "multinomial asks a GPU whether it is given probabilities"
         if name in ("aten::_to_copy", "aten::copy_"):
             sides = tree_leaves(result) if name == "aten::_to_copy" else [args[0]]
             waits = not (kwargs or {}).get("non_blocking") and (name == "aten::_to_copy" or len(args) < 3)
@@ -48,6 +59,9 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         result = function(*args, **(kwargs or {}))
+        if function in (Tensor.__getitem__, Tensor.__setitem__) and is_on_device(args[0]):
+            indices = args[1] if isinstance(args[1], tuple) else (args[1],)
+            assert not any(isinstance(index, list) for index in indices), "a list as an index is copied to the device"
         made = function in (torch.tensor, torch.as_tensor, torch.asarray)
         assert not (made and is_on_device(result)), f"{function.__name__} copies numbers to the device and waits"
         return result
