@@ -37,7 +37,7 @@ class Carried:
 
     def where(self, flag: Tensor) -> "Carried":
         """The same where the flag, (), is true; else what a text begins with."""
-        return Carried(tuple(part.where(flag, 0) for part in self.rnn), self.last.where(flag, EOS))
+        return Carried(tuple(part.masked_fill(~flag, 0) for part in self.rnn), self.last.masked_fill(~flag, EOS))
 
 
 def build_language_model(

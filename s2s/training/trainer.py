@@ -290,7 +290,7 @@ class Trainer:
             self.state.carried = self.state.carried.where(finite)
         if self.guard.is_due:
             self._read_skipped()
-        return nll.where(finite, 0), finite * tokens
+        return nll.masked_fill(~finite, 0), finite * tokens
 
     def _read_skipped(self) -> None:
         """Count the updates that were skipped, and say which."""
