@@ -14,7 +14,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from s2s.building import build
 from s2s.config import choices_in_words, command, say
 from s2s.errors import InputError
-from s2s.report.speed import Figures, json_text, machine, peak_megabytes, seconds_to_first_line, text_table
+from s2s.report.speed import Figures, json_text, machine, peak_memory, seconds_to_first_line, text_table
 from s2s.run import Run, pick_device
 from s2s.search.beam import BeamSearch
 from s2s.text.reading import read_lines
@@ -53,7 +53,7 @@ def training(config: DictConfig) -> tuple[Figures, dict[str, str]]:
         trainer, corpus = prepare(Run.create(folder, "run", OmegaConf.masked_copy(config, KEPT), exact=True))
         counts = {name: config.bench[name] for name in ("warm_up", "updates", "repeats")}
         figures = time_training(trainer, **counts, say=say)
-    data, products = f"{corpus.label}, {corpus.languages}", "bfloat16" if trainer.narrow else "float32"
+    data, products = f"{corpus.label}, {corpus.languages}", str(trainer.products).removeprefix("torch.")
     return figures, {"data": data, "model": " ".join(choices_in_words("model")), "products": products}
 
 
@@ -68,7 +68,7 @@ def decoding(config: DictConfig) -> tuple[Figures, dict[str, str]]:
         translator.search = replace(search, beam_size=beam)
         sentences = sources[: settings.sentences_alone if batch == 1 else settings.sentences]
         figures |= time_translating(translator, sentences, batch_size=batch, repeats=settings.repeats, say=say)
-    return {**figures, "peak resident memory in MB": [peak_megabytes()]}, setting
+    return {**figures, **peak_memory(translator.device)}, setting
 
 
 def starting(config: DictConfig) -> tuple[Figures, dict[str, str]]:

@@ -13,7 +13,7 @@ from s2s.errors import InputError
 from s2s.model.ensemble import WordList, Writer
 from s2s.search.begun import Begun
 from s2s.search.hypothesis import Hypothesis, Request, Search
-from s2s.text.batching import Batch, Sequences, collate
+from s2s.text.batching import Batch, Sequences, collate, sent
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 
@@ -41,7 +41,8 @@ def searched(
         n_best: hypotheses wanted of each.
         listed: the words to search among, BOS and EOS first; None for all.
     """
-    request = Request(source.lengths, bos=BOS, eos=EOS, n_best=n_best, forbidden=(PAD, UNK, BOS), rows=rows)
+    lengths = sent(source.lengths, source.ids.device)
+    request = Request(lengths, bos=BOS, eos=EOS, n_best=n_best, forbidden=(PAD, UNK, BOS), rows=rows)
     if listed is None:
         return search(writer.step, writer.start(source), request)
     ids = listed.ids

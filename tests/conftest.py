@@ -32,6 +32,12 @@ SMALL = (
 )
 
 
+def pytest_runtest_setup(item):
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU, and torch.cuda.is_available() is False here")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Toy matrices gain nothing from more, and threads of other programs would be waited for."""

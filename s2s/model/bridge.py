@@ -32,6 +32,10 @@ class Bridge(nn.Module, ABC):
         # A decoder with more state parts than the encoder takes them all from the encoder's h.
         self.parts = [part if part < encoder.state_parts else 0 for part in range(decoder.state_parts)]
 
+    def taken(self, final: Tensor) -> Tensor:
+        """The encoder layers that the decoder's come from: (B, L_encoder, D) -> (B, L, D)."""
+        return torch.stack([final[:, layer] for layer in self.layers], dim=1)
+
     @abstractmethod
     def forward(self, encoded: Encoded) -> RecurrentState:
         """Encoded -> parts of (B, L, H)."""
@@ -67,7 +71,7 @@ class CopyBridge(Bridge):
 
     def forward(self, encoded: Encoded) -> RecurrentState:
         """Encoded -> parts of (B, L, H)."""
-        return tuple(encoded.final[part][:, self.layers] for part in self.parts)
+        return tuple(self.taken(encoded.final[part]) for part in self.parts)
 
 
 class LinearBridge(Bridge):
@@ -83,7 +87,7 @@ class LinearBridge(Bridge):
     def forward(self, encoded: Encoded) -> RecurrentState:
         """Encoded -> parts of (B, L, H)."""
         mapped: list[Tensor] = [
-            project(encoded.final[part][:, self.layers]) for project, part in zip(self.maps, self.parts, strict=True)
+            project(self.taken(encoded.final[part])) for project, part in zip(self.maps, self.parts, strict=True)
         ]
         return (torch.tanh(mapped[0]), *mapped[1:])
 

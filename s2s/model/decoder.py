@@ -7,7 +7,8 @@ with the new state. Any decoder takes any attention.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,8 @@ class Decoder(nn.Module, ABC):
 
     reads_summary: ClassVar[bool] = False
     """Whether every position reads the encoder's final state, so that attention may be none."""
+    compiled: "Callable[..., DecoderStep] | None" = None
+    """What ``compile_step`` made: ``step`` with the decoder for its first argument."""
 
     def __init__(self, *, recurrent: Recurrent, attention: Attention, feed_size: int, output_size: int) -> None:
         super().__init__()
@@ -96,12 +99,25 @@ class Decoder(nn.Module, ABC):
     def forward(self, embedded: Tensor, state: DecoderState, memory: Memory) -> tuple[Tensor, Tensor]:
         """Write whole targets by teacher forcing: (B, T, E) -> outputs (B, T, O), attention (B, T, S)."""
         outputs, attention = [], []
+        written_by = partial(self.compiled, self) if self.compiled and self.training else self.step
         for position in embedded.unbind(dim=1):
-            step = self.step(position, state, memory)
+            step = written_by(position, state, memory)
             state = step.state
             outputs.append(step.output)
             attention.append(step.attention)
         return torch.stack(outputs, dim=1), torch.stack(attention, dim=1)
+
+    def compile_step(self, **options: Any) -> None:
+        """Take the steps of training by ``torch.compile``, for sentences and sources of any number and length.
+
+        It makes a few kernels of the many small ones between a step's products, which pays where starting a kernel
+        takes longer than its work: on a GPU. Graphs of CUDA are of one shape each, and batches have hundreds, so there
+        are none. No gradient worked out by hand goes through it, so it is not for a CPU.
+
+        Args:
+            options: of ``torch.compile``, beside the step and ``dynamic``.
+        """
+        self.compiled = torch.compile(type(self).step, dynamic=True, **options)
 
 
 class BahdanauDecoder(Decoder):

@@ -66,7 +66,8 @@ class GNMTDecoder(Decoder):
     def step(self, embedded: Tensor, state: DecoderState, memory: Memory) -> DecoderStep:
         """Write one position, given the embedding of the token before it, (N, E)."""
         context, weights, attended = self.attention(state.rnn[0][:, 0], memory, state.attended)
-        passed, layers = embedded, list[RecurrentState]()
+        passed = embedded
+        layers: list[RecurrentState] = []
         for number, recurrent in enumerate(self.stacks()):
             below = self._passed_up(passed, state.draws.layers[number - 1]) if number else passed
             own = tuple(part[:, number : number + 1] for part in state.rnn)

@@ -31,6 +31,14 @@ class Carried:
     rnn: RecurrentState
     last: Tensor
 
+    def to(self, device: torch.device) -> "Carried":
+        """Copy to a device."""
+        return Carried(tuple(part.to(device) for part in self.rnn), self.last.to(device))
+
+    def where(self, flag: Tensor) -> "Carried":
+        """The same where the flag, (), is true; else what a text begins with."""
+        return Carried(tuple(part.masked_fill(~flag, 0) for part in self.rnn), self.last.masked_fill(~flag, EOS))
+
 
 def build_language_model(
     *,
@@ -126,7 +134,7 @@ def read_on(model: Seq2Seq, tokens: Tensor, carried: Carried | None = None) -> t
     Returns:
         features (B, T, R), of which the readout makes the scores of ``tokens``, and what to carry on.
     """
-    nothing = Sequences(torch.full_like(tokens[:, :1], EOS), tokens.new_ones(len(tokens)))
+    nothing = Sequences(torch.full_like(tokens[:, :1], EOS), torch.ones(len(tokens), dtype=torch.int64))
     state, _ = model.start(nothing)
     last = tokens.new_full((len(tokens),), EOS)
     if carried is not None:

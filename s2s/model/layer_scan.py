@@ -14,6 +14,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from s2s.model.gates import Gates, scan
+from s2s.text.batching import sent
 
 __all__ = ["Kernel", "reversed_rows", "scan_by_gates", "scan_by_kernel", "scan_by_loop"]
 
@@ -23,14 +24,17 @@ Update = Callable[[Tensor, State], State]
 
 
 def reversed_rows(rows: Tensor, lengths: Tensor | None) -> Tensor:
-    """Turn each sequence round and leave its padding where it is: (B, T, …), (B,) or None for T -> (B, T, …)."""
+    """Turn each sequence round and leave its padding where it is: (B, T, …), (B,) or None for T -> (B, T, …).
+
+    The lengths are on the CPU.
+    """
     if lengths is None:
         return rows.flip(1)
     positions = torch.arange(rows.shape[1])
-    last = lengths[:, None].cpu() - 1
+    last = lengths[:, None] - 1
     order = torch.where(positions <= last, last - positions, positions)
     order += torch.arange(0, order.numel(), rows.shape[1])[:, None]
-    turned: Tensor = _Turned.apply(rows, order.flatten().to(rows.device))  # type: ignore[no-untyped-call]
+    turned: Tensor = _Turned.apply(rows, sent(order.flatten(), rows.device))  # type: ignore[no-untyped-call]
     return turned
 
 
@@ -58,7 +62,7 @@ def scan_by_loop(
         updates: the cell of each direction: (B, I), parts of (B, H) -> parts of (B, H), the output first.
         inputs: (B, T, I).
         state: before the first position, parts of (B, H), or (B, 2H) for two directions.
-        lengths: real positions of each sequence, (B,); None for all T.
+        lengths: real positions of each sequence, (B,), on the CPU; None for all T.
 
     Returns:
         outputs (B, T, H) or (B, T, 2H), zero on padding, and the state after the last position, shaped as before.
@@ -78,8 +82,7 @@ def _loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) 
     real, shortest = None, inputs.shape[1]
     if lengths is not None:
         shortest = int(lengths.min())
-        positions = torch.arange(inputs.shape[1], device=inputs.device)
-        real = (positions < lengths[:, None].to(inputs.device))[..., None]
+        real = sent(torch.arange(inputs.shape[1]) < lengths[:, None], inputs.device)[..., None]
         inputs = inputs.masked_fill(~real, 0)
     outputs = []
     for position, x in enumerate(inputs.unbind(dim=1)):
@@ -116,7 +119,7 @@ def scan_by_gates(
     """
     real = None
     if lengths is not None:
-        real = (torch.arange(inputs.shape[1])[:, None] < lengths)[..., None].to(inputs.device)
+        real = (torch.arange(inputs.shape[1])[:, None] < lengths)[..., None]
         inputs = inputs.masked_fill(~real.transpose(0, 1), 0)
     ways = []
     for direction, own_weights in enumerate(weights):
@@ -155,11 +158,14 @@ def scan_by_kernel(
         if lengths is None:
             outputs, *final = kernel(inputs, _state_for_kernel(first), weights, *options, True)
         else:
-            packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            first = [part[:, packed.sorted_indices] for part in first]
+            # torch would sort too, but it waits for a GPU twice, to tell it the order and to be told it.
+            lengths, order = lengths.sort(descending=True)
+            there, back = (sent(rows, inputs.device) for rows in (order, order.argsort()))
+            packed = pack_padded_sequence(inputs.index_select(0, there), lengths, batch_first=True)
+            first = [part.index_select(1, there) for part in first]
             data, *final = kernel(packed.data, packed.batch_sizes, _state_for_kernel(first), weights, *options)
             outputs, _ = pad_packed_sequence(packed._replace(data=data), batch_first=True, total_length=inputs.shape[1])
-            final = [part[:, packed.unsorted_indices] for part in final]
+            outputs, final = outputs.index_select(0, back), [part.index_select(1, back) for part in final]
     return outputs, tuple(torch.cat(part.unbind(), dim=-1) for part in final)
 
 

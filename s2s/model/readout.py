@@ -203,7 +203,7 @@ class AdaptiveReadout(Readout):
         first = self.bounds[0]
         of_head = targets.clone()
         for number, (low, high) in enumerate(pairwise(self.bounds)):
-            of_head[(targets >= low) & (targets < high)] = first + number
+            of_head.masked_fill_((targets >= low) & (targets < high), first + number)
         loss, nll = super().cross_entropy(features, of_head)
         for number, (narrow, cluster) in enumerate(zip(self.narrow, self.clusters, strict=True)):
             rows = (of_head == first + number).nonzero()[:, 0]

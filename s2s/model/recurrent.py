@@ -174,8 +174,8 @@ class Recurrent(nn.Module, ABC):
 
         Args:
             inputs: (B, T, I).
-            lengths: real positions of each sequence, (B,), so that padding is never read, in either direction;
-                None to read all T positions.
+            lengths: real positions of each sequence, (B,), on the CPU, so that padding is never read, in either
+                direction; None to read all T positions.
             state: before the first position, parts of (B, L, D); None to start from zeros.
             draws: what ``draw`` made; None to draw.
 
@@ -187,7 +187,6 @@ class Recurrent(nn.Module, ABC):
         if state is None:
             zeros = inputs.new_zeros(inputs.shape[0], self.num_layers, self.output_size)
             state = (zeros,) * self.state_parts
-        lengths = None if lengths is None else lengths.cpu()
         if lengths is not None and bool((lengths == inputs.shape[1]).all()):
             lengths = None
         finals = []

@@ -115,7 +115,9 @@ class Seq2Seq(nn.Module):
             step = self.step(torch.where(is_true, true, drawn), state, memory)
             with torch.no_grad():
                 features = self.readout.features(step.output, state.draws.output)
-                drawn = self.readout.log_probs(features).exp().multinomial(1)[:, 0]
+                probabilities = self.readout.log_probs(features).exp()
+                # What `multinomial(1)` does, which also asks the device whether these are probabilities.
+                drawn = (probabilities / torch.empty_like(probabilities).exponential_()).argmax(dim=1)
             state = step.state
             outputs.append(step.output)
             attention.append(step.attention)

@@ -23,10 +23,11 @@ from rich.table import Table
 from s2s.errors import InputError
 
 __all__ = [
+    "SQUARES",
     "Figures",
     "json_text",
     "machine",
-    "peak_megabytes",
+    "peak_memory",
     "product_rate",
     "seconds_since_start",
     "seconds_to_first_line",
@@ -38,7 +39,7 @@ __all__ = [
 
 Figures = dict[str, Sequence[float]]  # what each measurement gave, by names that end in their unit
 Result = TypeVar("Result")
-SQUARE = 1024  # rows and columns of the product that a machine is judged by
+SQUARES = {"cpu": 1024, "cuda": 8192}  # rows and columns of the product that a device is judged by
 PRODUCTS = 10  # of these are timed, after as many that are not
 
 
@@ -68,24 +69,38 @@ def timed(
     return seconds, results
 
 
-def product_rate(device: torch.device) -> float:
-    """Measure the rate of a product of square float32 matrices, in GFLOP/s, the median of several."""
+def product_rate(device: torch.device, dtype: torch.dtype = torch.float32) -> float:
+    """Measure the rate of a product of square matrices, ``SQUARES`` wide, in GFLOP/s, the median of several.
+
+    The peak of a GPU's memory begins anew, or it would be that of these matrices.
+
+    Args:
+        device: a CPU or a GPU.
+        dtype: of the matrices; those of a CPU are of float32, whatever it trains in.
+    """
+    square = SQUARES[device.type]
     generator = torch.Generator(device).manual_seed(0)
-    left, right = torch.rand(2, SQUARE, SQUARE, device=device, generator=generator)
+    dtype = torch.float32 if device.type == "cpu" else dtype
+    left, right = torch.rand(2, square, square, device=device, dtype=dtype, generator=generator)
     rates = []
     for _ in range(2 * PRODUCTS):
         wait_for(device)
         start = time.perf_counter()
         torch.mm(left, right)
         wait_for(device)
-        rates.append(2 * SQUARE**3 / (time.perf_counter() - start) / 1e9)
+        rates.append(2 * square**3 / (time.perf_counter() - start) / 1e9)
+    del left, right
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
     return statistics.median(rates[PRODUCTS:])
 
 
-def peak_megabytes() -> float:
-    """The most memory that was resident in this process so far, in millions of bytes; a GPU's does not count."""
+def peak_memory(device: torch.device) -> Figures:
+    """The most memory that was resident in this process so far, and that tensors took on a GPU, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+    resident = peak * (1 if sys.platform == "darwin" else 1024) / 1e6
+    of_gpu = {"peak GPU memory in MB": [torch.cuda.max_memory_allocated(device) / 1e6]} if device.type == "cuda" else {}
+    return {"peak resident memory in MB": [resident], **of_gpu}
 
 
 def seconds_since_start() -> list[float]:

@@ -13,24 +13,43 @@ from torch import Tensor
 
 from s2s.errors import InputError
 
-__all__ = ["Batch", "ParallelIds", "SentenceIds", "Sequences", "collate", "padding_share", "plan_batches"]
+__all__ = ["Batch", "ParallelIds", "SentenceIds", "Sequences", "collate", "padding_share", "plan_batches", "sent"]
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on a device, which is not waited for: a GPU copies it from pinned memory in its own time."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """Padded sentences: ``ids`` (B, L) and ``lengths`` (B,), both int64; EOS ends each, so no length is zero."""
+    """Padded sentences: ``ids`` (B, L) and ``lengths`` (B,), both int64; EOS ends each, so no length is zero.
+
+    Lengths are on the CPU wherever the ids are: what follows from them is worked out there, and no device is asked.
+    """
 
     ids: Tensor
     lengths: Tensor
 
     @property
     def mask(self) -> Tensor:
-        """True on real tokens, (B, L)."""
-        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths[:, None]
+        """True on real tokens, (B, L), where the ids are."""
+        return sent(self._real(), self.ids.device)
+
+    @property
+    def places(self) -> Tensor:
+        """Where the real tokens stand in ``ids.flatten()``, one after another, (tokens,)."""
+        return sent(self._real().flatten().nonzero()[:, 0], self.ids.device)
+
+    def _real(self) -> Tensor:
+        """The mask, on the CPU."""
+        return torch.arange(self.ids.shape[1]) < self.lengths[:, None]
 
     def to(self, device: torch.device) -> "Sequences":
-        """Copy to a device, without waiting for it."""
-        return Sequences(self.ids.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
+        """Copy the ids to a device, without waiting for it."""
+        return Sequences(sent(self.ids, device), self.lengths)
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,13 @@ class MovingAverage:
         self.averages = [weight.detach().clone() for weight in self._weights]
 
     @torch.no_grad()
-    def update(self, updates: int) -> None:
-        """Take in the weights after this number of updates."""
+    def update(self, updates: int, made: Tensor | None = None) -> None:
+        """Take in the weights after this number of updates; not where the flag ``made``, (), is false."""
         kept = min(self.decay, (1 + updates) / (10 + updates))
-        torch._foreach_lerp_(self.averages, self._weights, 1 - kept)
+        if made is None:
+            torch._foreach_lerp_(self.averages, self._weights, 1 - kept)
+        else:
+            torch._foreach_lerp_(self.averages, self._weights, [made * (1 - kept)] * len(self.averages))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

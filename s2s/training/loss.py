@@ -22,7 +22,7 @@ def coverage_loss(attention: Tensor, mask: Tensor) -> Tensor:
     """
     attention = attention.to(torch.promote_types(attention.dtype, torch.float32))
     coverage = nn.functional.pad(attention[:, :-1].cumsum(dim=1), (0, 0, 1, 0))
-    return torch.minimum(attention, coverage).sum(dim=2)[mask].sum()
+    return torch.minimum(attention, coverage).sum(dim=2).masked_fill(~mask, 0).sum()
 
 
 def guided_alignment_loss(attention: Tensor, guide: Tensor) -> Tensor:

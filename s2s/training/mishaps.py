@@ -1,6 +1,5 @@
 """What may go wrong in an update without ending a run: memory that is too small, numbers that are not finite."""
 
-import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -18,9 +17,9 @@ LONGEST_NAMED = 3
 SIGNS = ("can't allocate memory", "not enough memory", "out of memory")
 
 
-def is_finite(*numbers: torch.Tensor | float) -> bool:
-    """Whether all are neither infinite nor NaN."""
-    return all(math.isfinite(number) for number in numbers)
+def is_finite(*numbers: torch.Tensor) -> torch.Tensor:
+    """Whether all of some numbers, (), are neither infinite nor NaN, as a flag, (), that nobody has looked at."""
+    return torch.stack([number.isfinite() for number in numbers]).all()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

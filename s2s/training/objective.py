@@ -8,7 +8,7 @@ from s2s.model.language_model import Carried, read_on
 from s2s.model.product import products_by, training_products
 from s2s.model.readout import Readout
 from s2s.model.seq2seq import Seq2Seq
-from s2s.text.batching import Batch, Sequences
+from s2s.text.batching import Batch, Sequences, sent
 from s2s.training.data import TrainingData
 from s2s.training.loss import coverage_loss, guided_alignment_loss
 from s2s.training.minimum_risk import MinimumRisk
@@ -60,7 +60,8 @@ class Objective:
         references = slice(None, None, candidates.mask.shape[1]), slice(batch.target.ids.shape[1])
         loss, nll = self._likelihood(model.readout, features[references], attention[references], batch)
         log_probs = sequence_log_probs(model.readout, features, candidates.target).view_as(candidates.costs)
-        risk = (self.risk.risk(log_probs, candidates) * batch.target.lengths).sum()
+        tokens = sent(batch.target.lengths, log_probs.device)
+        risk = (self.risk.risk(log_probs, candidates) * tokens).sum()
         return (1 - self.risk.weight) * loss + self.risk.weight * risk, nll, None
 
     def _likelihood(self, readout: Readout, features: Tensor, attention: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -72,7 +73,7 @@ class Objective:
             loss = loss + settings.coverage_loss * coverage_loss(attention, batch.target.mask)
         if settings.guided_alignment:
             assert self.data.guide is not None
-            guide = self.data.guide.batch(batch.rows).to(attention.device)
+            guide = sent(self.data.guide.batch(batch.rows), attention.device)
             loss = loss + settings.guided_alignment * guided_alignment_loss(attention, guide)
         return loss, nll
 
@@ -88,15 +89,15 @@ def cross_entropy(
     readout: Readout, features: Tensor, target: Sequences, *, smoothing: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """The smoothed loss and the negative log-likelihood of targets, given features (B, T, R), in sum over tokens."""
-    real = target.mask.flatten().nonzero()[:, 0]
-    of_tokens = features.flatten(0, 1).index_select(0, real)
-    return readout.cross_entropy(of_tokens, target.ids.flatten()[real], smoothing=smoothing)
+    places = target.places
+    of_tokens = features.flatten(0, 1).index_select(0, places)
+    return readout.cross_entropy(of_tokens, target.ids.flatten()[places], smoothing=smoothing)
 
 
 def sequence_log_probs(readout: Readout, features: Tensor, target: Sequences) -> Tensor:
     """The log-probability of each target: features (B, T, R) -> (B,), differentiable."""
-    rows, positions = target.mask.nonzero(as_tuple=True)
+    places = target.places
     with products_by(training_products(features.device)):
-        log_probs = readout.log_probs(features[rows, positions])
-    of_tokens = log_probs.gather(1, target.ids[rows, positions][:, None])[:, 0]
-    return of_tokens.new_zeros(len(features)).index_add(0, rows, of_tokens)
+        log_probs = readout.log_probs(features.flatten(0, 1).index_select(0, places))
+    of_tokens = log_probs.gather(1, target.ids.flatten()[places][:, None])[:, 0]
+    return of_tokens.new_zeros(len(features)).index_add(0, places // target.ids.shape[1], of_tokens)

@@ -48,7 +48,7 @@ class ProgressDisplay:
         """Show what is being done instead of training."""
         self._bar.update(self._task, description=text)
 
-    def update(self, state: TrainingState, *, share: float, nll: Tensor, tokens: int) -> None:
+    def update(self, state: TrainingState, *, share: float, nll: Tensor, tokens: Tensor | int) -> None:
         """Take in one update: negative log-likelihood in sum over its target tokens, and their number."""
         self._tally.add(nll, tokens)
         now = time.perf_counter()

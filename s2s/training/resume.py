@@ -39,20 +39,21 @@ class Tally:
     """
 
     nll: Tensor | float = 0.0
-    tokens: int = 0
+    tokens: Tensor | int = 0
     since: float = 0.0
 
-    def add(self, nll: Tensor, tokens: int) -> None:
+    def add(self, nll: Tensor, tokens: Tensor | int) -> None:
         """Count one update."""
         self.nll, self.tokens = self.nll + nll, self.tokens + tokens
 
     def measured(self, seconds: float) -> dict[str, float]:
         """Loss and perplexity per target token, and tokens per second up to this second of training."""
-        nll, tokens = float(self.nll), max(self.tokens, 1)  # there may be none, where all updates were skipped
+        nll, read = float(self.nll), int(self.tokens)
+        tokens = max(read, 1)  # there may be none, where all updates were skipped
         return {
             "loss": nll / tokens,
             "perplexity": perplexity(nll, tokens).value,
-            "tokens_per_second": self.tokens / max(seconds - self.since, 1e-9),
+            "tokens_per_second": read / max(seconds - self.since, 1e-9),
         }
 
 

@@ -41,6 +41,7 @@ class TrainingSettings:
     keep_checkpoints: int
     save_minutes: float | None
     truncated_length: int | None = None
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.steps is None and self.minutes is None:

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 
 from s2s.model.cost import multiply_adds
-from s2s.report.speed import Figures, peak_megabytes, product_rate, seconds_since_start, timed, wait_for
+from s2s.report.speed import SQUARES, Figures, peak_memory, product_rate, seconds_since_start, timed, wait_for
 from s2s.search.beam import BeamSearch
 from s2s.text.batching import ParallelIds
 from s2s.training.trainer import Trainer
@@ -53,7 +53,7 @@ def time_training(trainer: Trainer, *, warm_up: int, updates: int, repeats: int,
     wait_for(device)
     first = seconds_since_start()
     list(islice(made, warm_up - 1))
-    rates = [product_rate(device)]
+    rates = [product_rate(device, trainer.products)]
 
     def stretch() -> list[tuple[ParallelIds, np.ndarray]]:
         batches = [batch for group in islice(made, updates) for batch in group]
@@ -61,16 +61,16 @@ def time_training(trainer: Trainer, *, warm_up: int, updates: int, repeats: int,
         return batches
 
     seconds, drawn = timed(stretch, repeats=repeats, name=f"{updates} updates", say=say)
-    rates.append(product_rate(device))
-    peak = peak_megabytes()  # before the cost is counted, on a copy of the model
+    memory = peak_memory(device)  # before the product, and before the cost is counted, on a copy of the model
+    rates.append(product_rate(device, trainer.products))
     stretches = [
         Stretch(taken, updates, [(ids.source.lengths[rows], ids.target.lengths[rows]) for ids, rows in batches])
         for taken, batches in zip(seconds, drawn, strict=True)
     ]
     source, target = (round(length) for length in mean_lengths(stretches))
     cost = multiply_adds(trainer.translator.model, source_tokens=source, target_tokens=target)
-    figures = training_figures(stretches, cost=cost, product_rates=rates)
-    return {**figures, "peak resident memory in MB": [peak], "seconds to the first update": first}
+    figures = training_figures(stretches, cost=cost, product_rates=rates, square=SQUARES[device.type])
+    return {**figures, **memory, "seconds to the first update": first}
 
 
 def mean_lengths(stretches: Sequence[Stretch]) -> tuple[float, float]:
@@ -79,7 +79,9 @@ def mean_lengths(stretches: Sequence[Stretch]) -> tuple[float, float]:
     return float(np.concatenate(sources).mean()), float(np.concatenate(targets).mean())
 
 
-def training_figures(stretches: Sequence[Stretch], *, cost: int, product_rates: Sequence[float]) -> Figures:
+def training_figures(
+    stretches: Sequence[Stretch], *, cost: int, product_rates: Sequence[float], square: int = SQUARES["cpu"]
+) -> Figures:
     """Turn what was timed into figures, one value for each stretch.
 
     Args:
@@ -87,6 +89,7 @@ def training_figures(stretches: Sequence[Stretch], *, cost: int, product_rates: 
         cost: multiply-adds per target token in a forward pass. The backward pass makes two products for each of the
             forward's, and a multiply-add is two operations: an update makes six times as many.
         product_rates: of a single large product on the same device, GFLOP/s.
+        square: rows and columns of its matrices.
     """
     tokens = [stretch.target_tokens / stretch.seconds for stretch in stretches]
     work = [6 * cost * rate / 1e9 for rate in tokens]
@@ -97,7 +100,7 @@ def training_figures(stretches: Sequence[Stretch], *, cost: int, product_rates: 
         "target tokens/s": tokens,
         "updates/s": [stretch.updates / stretch.seconds for stretch in stretches],
         "matrix products of the model in GFLOP/s": work,
-        "product of 1,024-square matrices in GFLOP/s": product_rates,
+        f"product of {square:,}-square matrices in GFLOP/s": product_rates,
         "share of it in %": [100 * rate / attainable for rate in work],
         "padding in %": [100 * float(1 - real / padded)],
     }

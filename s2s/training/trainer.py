@@ -23,6 +23,7 @@ from s2s.text.streams import streamed
 from s2s.training.average import MovingAverage
 from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
+from s2s.training.guard import Guard
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
 from s2s.training.processes import ALONE, Processes
@@ -58,7 +59,7 @@ class Trainer:
         processes: which train together.
 
     Raises:
-        InputError: an optimizer that cannot be made, or options that make no sense together.
+        InputError: an optimizer that cannot be made, or options that make no sense together or on this device.
     """
 
     def __init__(
@@ -82,11 +83,18 @@ class Trainer:
         on_cpu, half = device.type == "cpu", settings.precision == "bfloat16"
         self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if half and not on_cpu else "no")
         self.narrow = on_cpu and (half or (settings.precision == "auto" and multiplies_bfloat16()))
+        self.products = torch.bfloat16 if self.narrow or (half and not on_cpu) else torch.float32
         self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
         self.processes = processes
         check_compatible(settings, model, data, objective, scheduled_sampling, processes)
+        if settings.compile:
+            if on_cpu:
+                raise InputError(
+                    "training.compile=true is for a GPU, got device=cpu; leave it out, or give another device="
+                )
+            model.decoder.compile_step()
         try:
             self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
         except (TypeError, ValueError) as error:
@@ -96,6 +104,7 @@ class Trainer:
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         processes.seed(seed)
         self.average = MovingAverage(model, settings.moving_average) if settings.moving_average else None
+        self.guard = Guard(self.optimizer, self.average, self.accelerator.device)
         self._new_translator = partial(
             Translator,
             model,
@@ -117,6 +126,8 @@ class Trainer:
             self.state = load_training_state(self.run.training_state, model, optimizer, average, say=self.say)
             if self.processes.is_first:
                 self.run.forget_after(self.state.updates, self.state.validated)
+        if self.state.carried:
+            self.state.carried = self.state.carried.to(self.accelerator.device)
         self.processes.seed(self.seed + self.state.updates)
 
     def begin(self) -> None:
@@ -165,13 +176,14 @@ class Trainer:
         tired = patience is not None and stale(self.state.scores) >= patience
         return self._interrupted or self._share() >= 1 or tired
 
-    def _count(self, nll: torch.Tensor, tokens: int, record: Callable[[dict[str, Any]], None]) -> None:
+    def _count(self, nll: torch.Tensor, tokens: torch.Tensor, record: Callable[[dict[str, Any]], None]) -> None:
         """Count one update and record the numbers now and then."""
         state = self.state
         state.advance()
         self._agree_on_the_time()
         state.tally.add(nll, tokens)
         if state.updates % UPDATES_PER_RECORD == 0:
+            self._read_skipped()
             line: dict[str, Any] = {"split": "train", "updates": state.updates, "epoch": state.epoch}
             line.update(seconds=round(state.seconds, 1), **state.tally.measured(state.seconds))
             line["learning_rate"] = self.optimizer.param_groups[0]["lr"]
@@ -237,6 +249,7 @@ class Trainer:
     def _save(self) -> None:
         if not self.processes.is_first:
             return
+        self._read_skipped()
         save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
         self._saved = time.perf_counter()
 
@@ -260,8 +273,8 @@ class Trainer:
             batches = [rows[batch] for batch in planned]
         return ids, [batches[i : i + settings.accumulation] for i in range(0, len(batches), settings.accumulation)]
 
-    def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, int]:
-        """Make one update, or skip it where its numbers are not finite.
+    def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make one update, or skip it where its numbers are not finite; a GPU is not waited for.
 
         Returns:
             the negative log-likelihood in sum and the number of target tokens; of a skipped update both are 0.
@@ -270,19 +283,22 @@ class Trainer:
         tokens = int(sum(ids.target.lengths[batch].sum() for batch in group))
         nll = self._gradients(ids, group, tokens)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm or math.inf)
-        made = is_finite(nll, norm)
-        if made:
-            self.optimizer.step()
-            if self.average:
-                self.average.update(self.state.updates + 1)
+        finite = is_finite(nll, norm)
+        self.guard.step(self.state.updates + 1, finite)
         self.optimizer.zero_grad()
-        self.state.skipped_in_a_row = 0 if made else self.state.skipped_in_a_row + 1
-        if made:
-            return nll, tokens
-        self.state.skipped += 1
-        self.state.carried = None
-        self.say(f"update {self.state.updates + 1:,}: loss or gradients are not finite; it is skipped")
-        return torch.zeros_like(nll), 0
+        if self.state.carried:
+            self.state.carried = self.state.carried.where(finite)
+        if self.guard.is_due:
+            self._read_skipped()
+        return nll.masked_fill(~finite, 0), finite * tokens
+
+    def _read_skipped(self) -> None:
+        """Count the updates that were skipped, and say which."""
+        for number, made in self.guard.read():
+            self.state.skipped_in_a_row = 0 if made else self.state.skipped_in_a_row + 1
+            if not made:
+                self.state.skipped += 1
+                self.say(f"update {number:,}: loss or gradients are not finite; it is skipped")
 
     def _gradients(self, ids: ParallelIds, group: list[np.ndarray], tokens: int) -> torch.Tensor:
         """Take the gradients of an update, in smaller batches where memory does not hold these.

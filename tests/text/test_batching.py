@@ -142,7 +142,8 @@ def test_a_batch_holds_the_pairs_of_its_rows_in_their_order():
 def test_a_batch_moves_with_both_sides_or_with_the_one_it_has():
     batch = pairs().batch([0, 2])
     moved = batch.to(torch.device("meta"))
-    assert {moved.source.ids.device.type, moved.source.lengths.device.type, moved.target.ids.device.type} == {"meta"}
+    assert {side.device.type for side in (moved.source.ids, moved.source.mask, moved.target.ids)} == {"meta"}
+    assert moved.source.lengths.tolist() == batch.source.lengths.tolist()  # which stay where they can be read
     assert moved.rows == batch.rows
     assert Batch(batch.source, None, (0, 2)).to(torch.device("cpu")).target is None
 

@@ -155,6 +155,6 @@ def test_halves_have_every_pair_once(create_run):
 
 
 def test_finite_is_neither_infinite_nor_nan():
-    assert is_finite(torch.tensor(1.0), 0.0)
-    assert not is_finite(torch.tensor(1.0), float("nan"))
+    assert is_finite(torch.tensor(1.0), torch.tensor(0.0))
+    assert not is_finite(torch.tensor(1.0), torch.tensor(float("nan")))
     assert not is_finite(torch.tensor(float("-inf")))
