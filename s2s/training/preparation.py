@@ -1,5 +1,7 @@
 """From a run's configuration to a trainer that is ready to begin, or to go on."""
 
+from functools import partial
+
 import torch
 
 from s2s.building import build
@@ -12,6 +14,7 @@ from s2s.training.data import corpus_of, load_training_data
 from s2s.training.objective import Objective
 from s2s.training.processes import ALONE, Processes
 from s2s.training.resume import saved_states
+from s2s.training.stream import load_streamed_data
 from s2s.training.trainer import Trainer
 
 __all__ = ["nothing", "prepare"]
@@ -29,8 +32,9 @@ def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, Corpus | O
     recipe = build(config.tokenizer, "tokenizer")
     longest = None if settings.truncated_length else settings.longest
     guided = settings.guided_alignment > 0 and isinstance(corpus, Corpus)
+    load = partial(load_streamed_data, processes=processes) if corpus.streaming else load_training_data
     with processes.first_before_others():
-        data = load_training_data(corpus, recipe, run, longest=longest, seed=config.seed, say=told, guided=guided)
+        data = load(corpus, recipe, run, longest=longest, seed=config.seed, say=told, guided=guided)
     trainer = Trainer(
         run=run,
         data=data,
