@@ -77,7 +77,7 @@ def measure(run: Run, device: str | None) -> tuple[dict[str, Score], list[str]]:
     settings = run.config.training
     criterion = "bleu" if settings.criterion == "loss" and translator.reads_source else settings.criterion
     options = {"batch_tokens": settings.batch_tokens, "criterion": criterion, "running": running}
-    return validate(translator, sources, references, language=corpus.target, **options), references
+    return validate(translator, sources, references, language=corpus.language, **options), references
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:

@@ -41,7 +41,7 @@ def tune(config: DictConfig) -> None:
     corpus = build(runs[0].config.data, "data")
     pairs = valid_pairs(corpus, say)
     texts = list(pairs["source"]), list(pairs["target"])
-    options = {"criterion": config.criterion, "language": corpus.target, "batch_size": config.batch_size, "say": say}
+    options = {"criterion": config.criterion, "language": corpus.language, "batch_size": config.batch_size, "say": say}
     if config.rescore:
         scorers = [str(run.folder) for run in Run.find_all(config.rescore, "")]
         asked = OmegaConf.create({**config, "mbr": None, "rescore_weights": None})

@@ -106,6 +106,11 @@ class Corpus:
                 )
 
     @property
+    def language(self) -> str:
+        """The language that translations are in."""
+        return self.target
+
+    @property
     def languages(self) -> str:
         """Both in words."""
         return f"{self.source} to {self.target}"

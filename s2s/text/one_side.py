@@ -28,7 +28,8 @@ class OneSide:
     """
 
     def __init__(self, corpus: Corpus) -> None:
-        self.label, self.target, self.languages = corpus.label, corpus.target, corpus.target
+        self.label, self.target = corpus.label, corpus.target
+        self.language = self.languages = corpus.target
         self.streaming = corpus.streaming
         several = corpus.source == corpus.target
         self._parts = {

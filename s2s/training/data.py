@@ -16,6 +16,7 @@ from s2s.run import Run
 from s2s.text.batching import ParallelIds
 from s2s.text.corpus import Corpus
 from s2s.text.one_side import OneSide
+from s2s.text.several import Mixture, SeveralCorpora
 from s2s.text.tokenised import tokenise
 from s2s.text.tokenizer import Tokenizer, TokenizerRecipe, normalise
 from s2s.training.guide import Guide
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from s2s.training.stream import Stream
 
 __all__ = ["TrainingData", "corpus_of", "load_training_data", "split_pairs"]
+
+AnyCorpus = Corpus | OneSide | SeveralCorpora
 
 HOLD_OUT_EVERY, HOLD_OUT_MOST = 20, 1000
 TOKENIZER_PAIRS, BLOCK = 500_000, 1000
@@ -45,6 +48,7 @@ class TrainingData:
         source, target: tokenizers.
         language: code of the target language.
         guide: where attention should go in the training pairs, where there are word links.
+        mixture: of several corpora, how many pairs of each make an epoch.
         stream: where training pairs come from that are not there all at once; ``epoch`` is then their beginning, and
             ``rows`` is empty.
     """
@@ -59,24 +63,30 @@ class TrainingData:
     target: Tokenizer
     language: str
     guide: Guide | None
+    mixture: Mixture | None = None
     stream: "Stream | None" = None
 
     def portion(self, epoch: int, number: int, readers: Sequence[Any]) -> Portion:
         """The pairs of an epoch from which batches are planned together, portion by portion; see ``Portion``."""
         if self.stream:
             return self.stream.portion(epoch, number, readers)
-        rows, of = cut(self.rows, number, self.portion_size, seed=self.seed, epoch=epoch)
+        rows = self.mixture.draw(self.rows, seed=self.seed, epoch=epoch) if self.mixture else self.rows
+        rows, of = cut(rows, number, self.portion_size, seed=self.seed, epoch=epoch)
         return Portion(self.epoch(epoch), rows, number, of, is_last=number == of - 1)
 
 
-def corpus_of(run: Run) -> Corpus | OneSide:
+def corpus_of(run: Run) -> AnyCorpus:
     """The corpus that a run learns from; of a language model its target side."""
-    corpus: Corpus = build(run.config.data, "data")
-    return OneSide(corpus) if run.is_language_model else corpus
+    corpus: Corpus | SeveralCorpora = build(run.config.data, "data")
+    if not run.is_language_model:
+        return corpus
+    if isinstance(corpus, SeveralCorpora):
+        raise InputError("data=several is of translators; for model=lm give data=text and data.train=[one,two]")
+    return OneSide(corpus)
 
 
 def load_training_data(
-    corpus: Corpus | OneSide,
+    corpus: AnyCorpus,
     recipe: TokenizerRecipe,
     run: Run,
     *,
@@ -102,7 +112,15 @@ def load_training_data(
     """
     if guided:
         _check_segmentation_stays(recipe)
-    train, valid = split_pairs(corpus, say, linked=guided, in_order=longest is None)
+    mixture = None
+    if isinstance(corpus, SeveralCorpora):
+        if guided:
+            raise InputError("training.guided_alignment takes word links, which data=several has none of; set it to 0")
+        train, valid, sizes = pairs_of_several(corpus, say)
+        mixture = Mixture(sizes, corpus.weights, corpus.temperature)
+        recipe = replace(recipe, symbols=[*recipe.symbols, *corpus.symbols])
+    else:
+        train, valid = split_pairs(corpus, say, linked=guided, in_order=longest is None)
     alone = isinstance(corpus, OneSide)
     what = "lines" if alone else "pairs"
     say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation {what}, {corpus.languages}")
@@ -139,7 +157,8 @@ def load_training_data(
         valid_targets=list(valid["target"]),
         source=source,
         target=target,
-        language=corpus.target,
+        language=corpus.language,
+        mixture=mixture,
         guide=Guide.of(train, source, target) if guided else None,
     )
 
@@ -184,6 +203,12 @@ def split_pairs(
         say(f"extra: {len(extra):,} training pairs")
         train = datasets.concatenate_datasets([train, extra])
     return train, valid
+
+
+def pairs_of_several(corpus: SeveralCorpora, say: Callable[[str], None]) -> tuple["Dataset", "Dataset", list[int]]:
+    """Load training and validation pairs of several corpora, each one after another, and how many each trains on."""
+    sides = list(zip(*(split_pairs(one, say) for one in corpus.corpora), strict=True))
+    return corpus.together(sides[0]), corpus.together(sides[1]), [len(train) for train in sides[0]]
 
 
 def _validation(

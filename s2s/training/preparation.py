@@ -7,10 +7,9 @@ import torch
 from s2s.building import build
 from s2s.config import say
 from s2s.run import Run, pick_device
-from s2s.text.corpus import Corpus
 from s2s.text.one_side import OneSide
 from s2s.training.beginning import begin_from
-from s2s.training.data import corpus_of, load_training_data
+from s2s.training.data import AnyCorpus, corpus_of, load_training_data
 from s2s.training.objective import Objective
 from s2s.training.processes import ALONE, Processes
 from s2s.training.resume import saved_states
@@ -20,7 +19,7 @@ from s2s.training.trainer import Trainer
 __all__ = ["nothing", "prepare"]
 
 
-def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, Corpus | OneSide]:
+def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, AnyCorpus]:
     """Make everything that a run's configuration asks for, and go back to where it was saved."""
     config, told = run.config, say if processes.is_first else nothing
     resumed, init = bool(saved_states(run.training_state)), config.get("init")
@@ -31,7 +30,7 @@ def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, Corpus | O
     torch.manual_seed(config.seed)
     recipe = build(config.tokenizer, "tokenizer")
     longest = None if settings.truncated_length else settings.longest
-    guided = settings.guided_alignment > 0 and isinstance(corpus, Corpus)
+    guided = settings.guided_alignment > 0 and not isinstance(corpus, OneSide)
     load = partial(load_streamed_data, processes=processes) if corpus.streaming else load_training_data
     with processes.first_before_others():
         data = load(corpus, recipe, run, longest=longest, seed=config.seed, say=told, guided=guided)

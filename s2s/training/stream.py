@@ -12,11 +12,19 @@ from s2s.errors import InputError
 from s2s.run import Run
 from s2s.text.batching import ParallelIds
 from s2s.text.corpus import Corpus
-from s2s.text.one_side import OneSide
 from s2s.text.readers import Readers, Share
+from s2s.text.several import SeveralCorpora
 from s2s.text.streaming import PairStream
 from s2s.text.tokenizer import TokenizerRecipe
-from s2s.training.data import HOLD_OUT_EVERY, HOLD_OUT_MOST, TOKENIZER_PAIRS, TrainingData, split_pairs
+from s2s.training.data import (
+    HOLD_OUT_EVERY,
+    HOLD_OUT_MOST,
+    TOKENIZER_PAIRS,
+    AnyCorpus,
+    TrainingData,
+    pairs_of_several,
+    split_pairs,
+)
 from s2s.training.portion import Portion
 from s2s.training.processes import Processes
 
@@ -93,7 +101,7 @@ class Stream:
 
 
 def load_streamed_data(
-    corpus: Corpus | OneSide,
+    corpus: AnyCorpus,
     recipe: TokenizerRecipe,
     run: Run,
     *,
@@ -112,7 +120,7 @@ def load_streamed_data(
     Raises:
         InputError: what is asked for does not go with a stream.
     """
-    if isinstance(corpus, OneSide) or longest is None or guided:
+    if not isinstance(corpus, Corpus) or longest is None or guided:
         raise InputError(
             "data.streaming=true reads pairs to translate, without word links; leave it out for model=lm and "
             "training.guided_alignment"
@@ -153,7 +161,7 @@ def load_streamed_data(
         valid_targets=list(valid["target"]),
         source=source,
         target=target,
-        language=corpus.target,
+        language=corpus.language,
         guide=None,
         stream=Stream(readers, longest, processes, say),
     )
@@ -164,10 +172,12 @@ def _texts(pairs: PairStream, side: int, held_out: frozenset[tuple[str, str]]) -
     return (pair[side] for pair in pairs.first(TOKENIZER_PAIRS) if pair not in held_out)
 
 
-def valid_pairs(corpus: Corpus | OneSide, say: Callable[[str], None], *, in_order: bool = False) -> Dataset:
+def valid_pairs(corpus: AnyCorpus, say: Callable[[str], None], *, in_order: bool = False) -> Dataset:
     """Load the pairs a corpus is validated on, as training does."""
     if isinstance(corpus, Corpus) and corpus.streaming:
         return _valid(corpus, say)[0]
+    if isinstance(corpus, SeveralCorpora):
+        return pairs_of_several(corpus, say)[1]
     return split_pairs(corpus, say, in_order=in_order)[1]
 
 
