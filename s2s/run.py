@@ -17,7 +17,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.run_files import check_folder, read_object, read_records
 from s2s.run_format import read_config, with_format
 from s2s.storage import write_whole, writing
-from s2s.text.several import language_tag
+from s2s.text.several import SeveralCorpora, language_tag
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 from s2s.weights import check_memory, check_weights, read_weights, write_weights
@@ -107,8 +107,8 @@ class Run:
 
     def tagged_languages(self) -> list[str]:
         """The languages that a source asks for by its tag; none of a run that was trained without tags."""
-        target = self.config.data.target if OmegaConf.select(self.config, "data.tags", default=False) else []
-        return list(dict.fromkeys([target] if isinstance(target, str) else target))
+        corpus = build(self.config.data, "data") if OmegaConf.select(self.config, "data.tags", default=False) else None
+        return corpus.targets if isinstance(corpus, SeveralCorpora) else []
 
     def tag(self, language: str) -> str:
         """The tag of a language; raise an InputError for one that no source of this run can ask for."""

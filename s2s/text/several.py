@@ -91,13 +91,17 @@ class SeveralCorpora:
     @property
     def language(self) -> str:
         """The target language, for scores; of several one by whose rules all can be scored."""
-        targets = [corpus.target for corpus in self.corpora]
-        return next((one for one in targets if one in CUT_BY_CHARACTERS), targets[0])
+        return next((one for one in self.targets if one in CUT_BY_CHARACTERS), self.targets[0])
+
+    @property
+    def targets(self) -> list[str]:
+        """The target languages, each once."""
+        return list(dict.fromkeys(corpus.target for corpus in self.corpora))
 
     @property
     def symbols(self) -> list[str]:
         """The tags, each a piece of its own."""
-        return list(dict.fromkeys(language_tag(corpus.target) for corpus in self.corpora)) if self.tags else []
+        return [language_tag(language) for language in self.targets] if self.tags else []
 
     def splits(self) -> list[str]:
         """Name the splits that all of them have."""

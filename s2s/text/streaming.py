@@ -59,6 +59,8 @@ class PairStream:
         try:
             for batch in rows.iter(at_once):
                 yield self._pairs(batch), rows.state_dict()
+        except InputError:
+            raise
         except (OSError, ValueError, DatasetsError) as error:
             raise InputError(f"{self.place}: cannot be read ({first_line(error)}); check what it holds") from error
 

@@ -73,10 +73,15 @@ def test_one_value_holds_for_all_corpora_and_a_list_for_each():
     assert corpora(target=["en", "zh"]).language == "zh"
 
 
+def test_the_doctor_looks_at_one_corpus_at_a_time(in_process, digits):
+    code, _, err = in_process("doctor", *THREE, f"data.path={digits}")
+    assert (code, err) == (2, "error: data=several holds several corpora; look at one after another, with data=files\n")
+
+
 @pytest.fixture(scope="module")
 def both(create_run):
     """A run of German to English, English to German and German to German, by tags."""
-    options = ("training.steps=300", "training.validate_every=300", "optimizer.lr=0.02", "sizes.dropout=0")
+    options = ("training.steps=600", "training.validate_every=600", "optimizer.lr=0.02", "sizes.dropout=0")
     run = create_run(*THREE, *options, "tokenizer=word", "tokenizer.joint=true")
     trainer, _ = prepare(run)
     assert trainer.train()
@@ -111,7 +116,7 @@ def test_the_direction_follows_the_tag(both, digits):
 
 def test_each_part_of_a_long_line_has_the_tag(both):
     translator = Translator.load(both, device="cpu", to="en")
-    translator.longest = 20
+    translator.longest = 3
     (one,) = translator(["drei vier. acht neun. drei vier."])
     assert len(one.parts) > 1
     assert all(part.source.startswith("<2en> ") for part in one.parts)
