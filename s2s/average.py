@@ -12,8 +12,9 @@ from s2s.errors import InputError
 from s2s.report.metrics import Score
 from s2s.run import Run
 from s2s.training.average import average_checkpoints
-from s2s.training.data import corpus_of, split_pairs
+from s2s.training.data import corpus_of
 from s2s.training.result import result_of, training_summary
+from s2s.training.stream import valid_pairs
 from s2s.training.validation import as_record, criterion_score, validate
 from s2s.translator import Translator
 
@@ -71,12 +72,12 @@ def measure(run: Run, device: str | None) -> tuple[dict[str, Score], list[str]]:
     """Score a run's weights on its validation pairs; return the references, too."""
     translator, corpus = Translator.load(run, device=device), corpus_of(run)
     running = bool(run.config.training.get("truncated_length"))
-    _, valid = split_pairs(corpus, say, in_order=running)
+    valid = valid_pairs(corpus, say, in_order=running)
     sources, references = list(valid["source"]), list(valid["target"])
     settings = run.config.training
     criterion = "bleu" if settings.criterion == "loss" and translator.reads_source else settings.criterion
     options = {"batch_tokens": settings.batch_tokens, "criterion": criterion, "running": running}
-    return validate(translator, sources, references, language=corpus.target, **options), references
+    return validate(translator, sources, references, language=corpus.language, **options), references
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:

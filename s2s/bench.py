@@ -19,9 +19,9 @@ from s2s.run import Run, pick_device
 from s2s.search.beam import BeamSearch
 from s2s.text.reading import read_lines
 from s2s.training.beginning import KEPT
-from s2s.training.data import split_pairs
 from s2s.training.preparation import prepare
 from s2s.training.speed import time_training, time_translating
+from s2s.training.stream import valid_pairs
 from s2s.translator import Translator
 
 OWN = {"task", "run", "runs_dir", "input", "format", "bench"}  # what starting does not pass on to translating
@@ -89,7 +89,7 @@ def run_and_sources(config: DictConfig) -> tuple[Run, list[str], dict[str, str]]
     """Open the run, read what it is to translate, and name both."""
     run = Run.find(config.run, config.runs_dir)
     say(f"run: {run.folder}")
-    lines = read_lines(config.input) if config.input else split_pairs(build(run.config.data, "data"), say)[1]["source"]
+    lines = read_lines(config.input) if config.input else valid_pairs(build(run.config.data, "data"), say)["source"]
     if not (sources := [line for line in lines if line.strip()]):
         raise InputError(f"{config.input or run.config.data.label} has no sentence to translate; give another input=")
     return run, sources, {"data": config.input or run.config.data.label, "model": run.folder.resolve().name}

@@ -8,6 +8,7 @@ from s2s.building import build
 from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.report.diagnosis import diagnosis_tables
+from s2s.text.corpus import Corpus
 from s2s.text.examination import examine
 
 
@@ -17,7 +18,10 @@ def doctor(config: DictConfig) -> None:
         raise InputError(f"format={config.format} is unknown; expected text or json")
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{missing[0]} is not set; give {missing[0]}=… on the command line")
-    record = examine(build(config.data, "data"), clean=config.clean, say=say)
+    corpus = build(config.data, "data")
+    if not isinstance(corpus, Corpus):
+        raise InputError("data=several holds several corpora; look at one after another, with data=files")
+    record = examine(corpus, clean=config.clean, say=say)
     if config.format == "json":
         print(json.dumps(record, ensure_ascii=False, indent=1))
     else:

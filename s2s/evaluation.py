@@ -19,6 +19,7 @@ from s2s.run import Run
 from s2s.storage import write_result
 from s2s.text.corpus import Corpus
 from s2s.text.reading import read_lines
+from s2s.text.several import SeveralCorpora
 from s2s.training.result import alignment_score
 from s2s.translator import Translator, tell_progress
 
@@ -115,11 +116,11 @@ def of_runs(config: DictConfig, *, with_training: bool) -> TestSet:
         if outputs:
             write_result("output", outputs[place], "".join(f"{line}\n" for line in systems[-1].hypotheses))
     training = _training_of(config, runs[0]) if with_training else None
-    return TestSet(systems, references, sources, training, config.language or corpora[0].target)
+    return TestSet(systems, references, sources, training, config.language or corpora[0].language)
 
 
 def translated(
-    config: DictConfig, run: Run, corpus: Corpus, name: str, sources: list[str], references: list[str]
+    config: DictConfig, run: Run, corpus: Corpus | SeveralCorpora, name: str, sources: list[str], references: list[str]
 ) -> System:
     """Translate sources with a run, and score its attention against gold links, where there are some."""
     translator = Translator.from_config(config, run)
@@ -143,10 +144,10 @@ def _attention_score(
     return alignment_score(translator, sources, references, gold)
 
 
-def corpus_of(config: DictConfig, run: Run) -> Corpus:
+def corpus_of(config: DictConfig, run: Run) -> Corpus | SeveralCorpora:
     """The corpus a run is scored on: its own, or the command line's ``data.path=``."""
     own = {"path": config.data.path} if config.data.path else {}
-    corpus: Corpus = build(OmegaConf.merge(run.config.data, own), "data")
+    corpus: Corpus | SeveralCorpora = build(OmegaConf.merge(run.config.data, own), "data")
     return corpus
 
 
@@ -159,7 +160,7 @@ def _training_of(config: DictConfig, run: Run) -> Iterable[str] | None:
     if config.training:
         return _training_file(config)
     try:
-        corpus: Corpus = build(run.config.data, "data")
+        corpus: Corpus | SeveralCorpora = build(run.config.data, "data")
         targets: Iterable[str] = corpus.load("train")["target"]
     except InputError as error:
         say(f"without scores by training frequency, give training= for them: {error}")

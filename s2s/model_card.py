@@ -24,7 +24,8 @@ def model_card(run: Run, name: str, precision: str) -> str:
     config: dict[str, Any] = OmegaConf.to_container(run.config)  # type: ignore[assignment]
     result = run.read_result()
     data, training = config["data"], config["training"]
-    languages = [data.get("target")] if run.is_language_model else [data.get("source"), data.get("target")]
+    sides = [data.get("target")] if run.is_language_model else [data.get("source"), data.get("target")]
+    languages = ["/".join(dict.fromkeys(side)) if isinstance(side, list) else side for side in sides]
     task = "text-generation" if run.is_language_model else "translation"
     header = {"language": languages, "library_name": "s2s", "pipeline_tag": task, "tags": ["s2s", "rnn", task]}
     scores = [(score, result[score]) for score in HEADLINES if isinstance(result.get(score), Mapping)]

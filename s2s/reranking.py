@@ -173,7 +173,7 @@ def reranked(translator: Translator, config: DictConfig, runs: Sequence[Run]) ->
         return translator
     candidates = _number_of_candidates(translator.search, config.candidates)
     if config.mbr:
-        drawn, language = isinstance(translator.search, Sampling), runs[0].config.data.target
+        drawn, language = isinstance(translator.search, Sampling), config.get("to") or runs[0].config.data.target
         return translator.reranked_by(
             MinimumBayesRisk(utility=str(config.mbr), drawn=drawn, candidates=candidates, language=language)
         )

@@ -17,6 +17,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.run_files import check_folder, read_object, read_records
 from s2s.run_format import read_config, with_format
 from s2s.storage import write_whole, writing
+from s2s.text.several import SeveralCorpora, language_tag
 from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 from s2s.weights import check_memory, check_weights, read_weights, write_weights
@@ -103,6 +104,20 @@ class Run:
     def is_language_model(self) -> bool:
         """Whether it reads no source; else it translates."""
         return bool(self.config.model.get("_target_") == LANGUAGE_MODEL)
+
+    def tagged_languages(self) -> list[str]:
+        """The languages that a source asks for by its tag; none of a run that was trained without tags."""
+        corpus = build(self.config.data, "data") if OmegaConf.select(self.config, "data.tags", default=False) else None
+        return corpus.targets if isinstance(corpus, SeveralCorpora) else []
+
+    def tag(self, language: str) -> str:
+        """The tag of a language; raise an InputError for one that no source of this run can ask for."""
+        if language not in (known := self.tagged_languages()):
+            remedy = (
+                f"give one of {', '.join(known)}" if known else "it was trained without data.tags=true; leave it out"
+            )
+            raise InputError(f"to={language} is no language that {self.folder} can be asked for; {remedy}")
+        return language_tag(language)
 
     def save_config(self) -> None:
         """Keep the configuration as it is now."""

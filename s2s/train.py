@@ -7,10 +7,11 @@ from omegaconf import DictConfig
 from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.run import Run, pick_device
-from s2s.text.corpus import Corpus
 from s2s.text.one_side import OneSide
+from s2s.text.several import SeveralCorpora
 from s2s.text.shortlist import Shortlist
 from s2s.training.beginning import new_run, resumed_run
+from s2s.training.data import AnyCorpus
 from s2s.training.preparation import nothing, prepare
 from s2s.training.processes import Processes, joined
 from s2s.training.result import show_perplexity, show_result
@@ -43,7 +44,7 @@ def train(config: DictConfig) -> float:
     return max(trainer.state.scores)
 
 
-def report(run: Run, trainer: Trainer, corpus: Corpus | OneSide, processes: Processes) -> None:
+def report(run: Run, trainer: Trainer, corpus: AnyCorpus, processes: Processes) -> None:
     """Score the test split, or the validation pairs where there is none, and mark the run as finished."""
     split = "test" if "test" in corpus.splits() else "validation"
     if split == "test":
@@ -64,7 +65,8 @@ def report(run: Run, trainer: Trainer, corpus: Corpus | OneSide, processes: Proc
         sources,
         references,
         gold=gold,
-        language=corpus.target,
+        language=corpus.language,
+        directions=corpus.directions(split) if isinstance(corpus, SeveralCorpora) and split == "test" else {},
         say=say if processes.is_first else nothing,
         processes=processes,
     )

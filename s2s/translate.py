@@ -23,6 +23,8 @@ def translate(config: DictConfig) -> None:
     runs = Run.find_all(config.run, config.runs_dir)
     names = ", ".join(str(run.folder) for run in runs)
     say(f"run: {names}")
+    if config.to is None and (languages := runs[0].tagged_languages()):
+        raise InputError(f"{names} translates into {', '.join(languages)}; say into which, such as to={languages[0]}")
     translator = reranked(Translator.from_config(config, runs), config, runs)
     if config.heatmap and not translator.has_attention:
         raise InputError(f"heatmap={config.heatmap}: {names} has no attention to draw; leave heatmap= out")

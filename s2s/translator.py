@@ -28,7 +28,7 @@ from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, SentenceIds, collate, plan_batches
 from s2s.text.cutting import cut
 from s2s.text.shortlist import Shortlist
-from s2s.text.tokenizer import Tokenizer
+from s2s.text.tokenizer import Tokenizer, normalise
 from s2s.translation import Rendering, Translation
 
 __all__ = ["Reranker", "Search", "SearchState", "Translation", "Translator", "tell_progress"]
@@ -103,6 +103,7 @@ class Translator:
         shortlist: which words a sentence may use; None for all.
         partners: target pieces for each source piece, where there is a shortlist.
         longest: source pieces that are translated at once; a longer line is cut into its sentences.
+        tag: what every source begins with, beside its text.
 
     Raises:
         InputError: a precision that is unknown or not to be had, or no worker.
@@ -121,6 +122,7 @@ class Translator:
         shortlist: Shortlist | None = None,
         partners: int = 0,
         longest: int = LONGEST,
+        tag: str = "",
     ) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers={workers} would leave the work undone; give 1 or more, or null")
@@ -131,7 +133,7 @@ class Translator:
         self.device = device
         self.workers = workers
         self.shortlist, self.partners = shortlist, partners
-        self.longest = longest
+        self.longest, self.tag = longest, tag
         self.reranker: Reranker | None = None
         self.rendering = Rendering(source, target)
         self._alone: Writer = writer_of(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
@@ -156,6 +158,7 @@ class Translator:
         workers: int | None = None,
         shortlist: int | None = None,
         fusion: Fusion | None = None,
+        to: str | None = None,
     ) -> "Translator":
         """Read a run folder, or several that are to translate together.
 
@@ -167,9 +170,10 @@ class Translator:
             shortlist: target pieces to consider for each source piece, beside the most frequent; None for all. Several
                 runs consider what any of them lists.
             fusion: a language model that has a say; None for none.
+            to: the language to translate into, of a run that was trained with tags; None where sources have their tags.
 
         Raises:
-            InputError: several runs whose tokenizers differ.
+            InputError: several runs whose tokenizers differ, or a language that is none of the run's.
         """
         if shortlist is not None and shortlist < 1:
             raise InputError(f"shortlist={shortlist} leaves no word; give 1 or more, or null for all words")
@@ -189,6 +193,7 @@ class Translator:
             partners=(shortlist or 0) * len(runs),
             # No model is asked for more than what it was trained on.
             longest=min(LONGEST, *(OmegaConf.select(one.config, "training.longest", default=LONGEST) for one in runs)),
+            tag="" if to is None else runs[0].tag(to),
         )
         return loaded if fusion is None else loaded.fused_by(fusion)
 
@@ -231,7 +236,7 @@ class Translator:
         search, options, fusion = taken_out(search, options)
         for name, value in options.items():
             OmegaConf.update(search, name, value)
-        setting = {name: config[name] for name in ("device", "precision", "workers", "shortlist")}
+        setting = {name: config.get(name) for name in ("device", "precision", "workers", "shortlist", "to")}
         return cls.load(run, search=build(search, "search"), fusion=fusion, **setting)
 
     @property
@@ -297,13 +302,13 @@ class Translator:
         ]
 
     def parts(self, sentence: str) -> list[str]:
-        """The texts that are translated one by one for a sentence: itself, unless it is too long."""
-        if not self.reads_source:
-            return [sentence]
+        """The texts that are translated one by one for a sentence: itself, unless it is too long; each with the tag."""
+        texts = [sentence]
         # There are no more pieces than characters and the blank before them.
-        if len(sentence) < self.longest or len(pieces := self.source.pieces(sentence)[:-1]) <= self.longest:
-            return [sentence]
-        return cut(pieces, self.longest)
+        if self.reads_source and len(sentence) >= self.longest:
+            pieces = self.source.pieces(sentence)[:-1]
+            texts = cut(pieces, self.longest) if len(pieces) > self.longest else texts
+        return [f"{self.tag} {text}" if self.tag and normalise(text) else text for text in texts]
 
     def _best(self, sentences: Sequence[str], rows: Sequence[int], n_best: int, batch_size: int) -> list[Translation]:
         """Translate, hypotheses in the order of the reranker, where there is one."""

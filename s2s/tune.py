@@ -16,7 +16,7 @@ from s2s.fusion import Fusion
 from s2s.reranking import reranked
 from s2s.run import Run
 from s2s.search.beam import BeamSearch
-from s2s.training.data import split_pairs
+from s2s.training.stream import valid_pairs
 from s2s.training.tuning import TUNED, Result, grid, rescored, table
 from s2s.training.validation import CRITERIA
 from s2s.translator import Translator
@@ -39,9 +39,9 @@ def tune(config: DictConfig) -> None:
     if not isinstance(search := translator.search, BeamSearch):
         raise InputError(f"{type(search).__name__} has no beam size and penalties to tune; give search=beam")
     corpus = build(runs[0].config.data, "data")
-    pairs = split_pairs(corpus, say)[1]
+    pairs = valid_pairs(corpus, say)
     texts = list(pairs["source"]), list(pairs["target"])
-    options = {"criterion": config.criterion, "language": corpus.target, "batch_size": config.batch_size, "say": say}
+    options = {"criterion": config.criterion, "language": corpus.language, "batch_size": config.batch_size, "say": say}
     if config.rescore:
         scorers = [str(run.folder) for run in Run.find_all(config.rescore, "")]
         asked = OmegaConf.create({**config, "mbr": None, "rescore_weights": None})

@@ -25,6 +25,7 @@ from s2s.text.loading import (
     read_files,
     saved_state,
     select_pairs,
+    stream_files,
     table_suffix,
 )
 from s2s.text.reading import (
@@ -33,6 +34,7 @@ from s2s.text.reading import (
     missing_path,
     read_lines,
 )
+from s2s.text.streaming import PairStream
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,6 +67,12 @@ class Corpus:
         extra: more training pairs, such as back-translations (Sennrich, Haddow & Birch 2016), as file or files; unlike
             those of splits, names count from the folder one works in, where translations are written.
         extra_tag: a word that each of their sources begins with (Caswell, Chelba & Grangier 2019).
+        streaming: read the training pairs anew every epoch, rather than keep a copy with their ids on the disk.
+        shuffle_buffer: pairs of a stream that are shuffled, and planned, together.
+        workers: processes, beside each that trains, that read and cut the stream.
+
+    Raises:
+        InputError: no pair to shuffle, fewer than no worker, or what does not go with a stream.
     """
 
     source: str
@@ -80,6 +88,27 @@ class Corpus:
     limit: int | None = None
     extra: str | list[str] | None = None
     extra_tag: str | None = None
+    streaming: bool = False
+    shuffle_buffer: int = 100_000
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.shuffle_buffer < 1 or self.workers < 0:
+            raise InputError(
+                f"data.shuffle_buffer={self.shuffle_buffer} data.workers={self.workers} read nothing; give 1 or more "
+                "pairs, and workers from 0"
+            )
+        for name in ("limit", "extra"):
+            if self.streaming and (given := getattr(self, name)) is not None:
+                raise InputError(
+                    f"data.{name}={given} does not go with data.streaming=true, which reads one corpus to its end; "
+                    "leave one of them out"
+                )
+
+    @property
+    def language(self) -> str:
+        """The language that translations are in."""
+        return self.target
 
     @property
     def languages(self) -> str:
@@ -104,10 +133,23 @@ class Corpus:
         place, languages = self._place(split), (self.source, self.target)
         if isinstance(place, tuple):
             pairs = read_files(place, languages)
+        elif self.streaming:
+            pairs = self.stream(split).loaded()
         else:
             pairs = select_pairs(place, f"split {split!r} of {self.name}", languages)
         most = self.most_pairs(split)
         return pairs if most is None else pairs.select(range(min(most, len(pairs))))
+
+    def stream(self, split: str) -> PairStream:
+        """Go through one split, row by row, without loading it.
+
+        Raises:
+            InputError: as ``load`` does; what is wrong with a row shows when it is read.
+        """
+        place, languages = self._place(split), (self.source, self.target)
+        if isinstance(place, tuple):
+            return stream_files(place, languages)
+        return PairStream(place, f"split {split!r} of {self.name}", languages)
 
     def most_pairs(self, split: str) -> int | None:
         """How many pairs of a split are used, the first ones; None for all.
@@ -166,7 +208,7 @@ class Corpus:
         if self.path is not None:
             return find_splits(Path(self.path).expanduser(), self.config, (self.source, self.target))
         if self.name is not None:
-            return load_hub(self.name, self.config, self.revision)
+            return load_hub(self.name, self.config, self.revision, **({"streaming": True} if self.streaming else {}))
         if any(getattr(self, split) is not None for split in SYNONYMS):
             return {}
         raise InputError(

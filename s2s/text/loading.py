@@ -20,6 +20,7 @@ from s2s.text.reading import (
     read_json_lines,
     read_tsv,
 )
+from s2s.text.streaming import PairStream
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -34,6 +35,7 @@ __all__ = [
     "read_files",
     "saved_state",
     "select_pairs",
+    "stream_files",
     "table_suffix",
 ]
 
@@ -69,7 +71,7 @@ def saved_state(folder: Path) -> dict[str, Any]:
     return state
 
 
-def load_hub(name: str, config: str | None, revision: str | None) -> dict[str, Dataset]:
+def load_hub(name: str, config: str | None, revision: str | None, **options: Any) -> dict[str, Any]:
     """Load every split of a dataset on the hub, or of its copy in the cache; a name leads to nothing else."""
     if not HUB_NAME.fullmatch(name) or Path(name).exists():
         raise InputError(
@@ -78,7 +80,7 @@ def load_hub(name: str, config: str | None, revision: str | None) -> dict[str, D
     import datasets
 
     try:
-        return dict(datasets.load_dataset(name, config, revision=revision))
+        return dict(datasets.load_dataset(name, config, revision=revision, **options))
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise InputError(
             f"data.name={name} (config {config}, revision {revision}) cannot be loaded: {first_line(error)}; "
@@ -94,13 +96,12 @@ def read_files(files: Files, languages: Languages) -> Dataset:
         return select_pairs(load_saved(files[0]), str(files[0]), languages)
     if table_suffix(files[0]) == ".parquet":
         return select_pairs(load_parquet(files), str(files[0]), languages)
-    stamps = tuple((str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
     text = datasets.Value("string")
     try:
         return datasets.Dataset.from_generator(
             generate_pairs,
             features=datasets.Features({"source": text, "target": text}),
-            gen_kwargs={"stamps": stamps, "languages": languages, "version": READER_VERSION},
+            gen_kwargs={"stamps": stamps(files), "languages": languages, "version": READER_VERSION},
         )
     except datasets.exceptions.DatasetGenerationError as error:
         cause: BaseException | None = error
@@ -109,6 +110,27 @@ def read_files(files: Files, languages: Languages) -> Dataset:
         if cause is None:
             raise
         raise InputError(str(cause)) from None
+
+
+def stream_files(files: Files, languages: Languages) -> PairStream:
+    """Go through one split without a copy of it."""
+    import datasets
+
+    place = " + ".join(str(file) for file in files)
+    if files[0].is_dir():
+        return PairStream(load_saved(files[0]).to_iterable_dataset(), place, languages)
+    if table_suffix(files[0]) == ".parquet":
+        names = {"train": escaped_shards(files)}
+        rows = datasets.load_dataset("parquet", data_files=names, split="train", streaming=True)
+        return PairStream(rows, str(files[0]), languages)
+    told = {"stamps": stamps(files), "languages": languages, "version": READER_VERSION}
+    rows = datasets.IterableDataset.from_generator(generate_pairs, gen_kwargs=told)
+    return PairStream(rows, place, ("source", "target"))
+
+
+def stamps(files: Files) -> tuple[tuple[str, int, int], ...]:
+    """What tells a file from another, or from what it was before: where it is, its size and its time."""
+    return tuple((str(file.absolute()), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
 
 
 def load_saved(folder: Path) -> Dataset:
@@ -129,20 +151,29 @@ def load_parquet(files: Files) -> Dataset:
     """Read a Parquet file, or all shards of one split in order."""
     import datasets
 
-    shard = SHARD.search(files[0].stem)
-    if shard and len(files) != int(shard[1]):
-        names = ", ".join(file.name for file in files)
-        raise InputError(
-            f"{files[0].parent} holds {len(files)} shards ({names}), expected {int(shard[1])}; fetch them all"
-        )
     try:
-        return datasets.Dataset.from_parquet([glob.escape(str(file.absolute())) for file in files])
+        return datasets.Dataset.from_parquet(escaped_shards(files))
     except (ValueError, datasets.exceptions.DatasetGenerationError) as error:
         if "corresponds to no data" in str(error):
             raise empty(str(files[0])) from None
         raise InputError(
             f"{files[0]}: cannot be read ({first_line(error.__cause__ or error)}), expected Parquet; write it again"
         ) from error
+
+
+def escaped_shards(files: Files) -> list[str]:
+    """A Parquet file, or all shards of one split in order, as the library takes them.
+
+    Raises:
+        InputError: a shard is missing.
+    """
+    shard = SHARD.search(files[0].stem)
+    if shard and len(files) != int(shard[1]):
+        names = ", ".join(file.name for file in files)
+        raise InputError(
+            f"{files[0].parent} holds {len(files)} shards ({names}), expected {int(shard[1])}; fetch them all"
+        )
+    return [glob.escape(str(file.absolute())) for file in files]
 
 
 def select_pairs(dataset: Dataset, place: str, languages: Languages) -> Dataset:

@@ -28,7 +28,9 @@ class OneSide:
     """
 
     def __init__(self, corpus: Corpus) -> None:
-        self.label, self.target, self.languages = corpus.label, corpus.target, corpus.target
+        self.label, self.target = corpus.label, corpus.target
+        self.language = self.languages = corpus.target
+        self.streaming = corpus.streaming
         several = corpus.source == corpus.target
         self._parts = {
             split: [_alone(corpus, split, file) for file in files]
@@ -38,7 +40,7 @@ class OneSide:
         named = {split: given for split in FIELDS if (given := getattr(corpus, split)) is not None}
         for split, given in named.items():
             corpus = _alone(corpus, split, given) if isinstance(given, str) else corpus
-        self._corpus = replace(corpus, source=corpus.target)
+        self._corpus = replace(corpus, source=corpus.target, streaming=False)
 
     def splits(self) -> list[str]:
         """Name the splits that exist, as ``Corpus`` does."""

@@ -23,7 +23,10 @@ def streamed(ids: ParallelIds, rows: np.ndarray, *, length: int, tokens: int) ->
     Returns:
         parts of T tokens, the last of each stream being shorter, and the batches: batch k has part k of each stream.
     """
-    text = np.concatenate([ids.target[row] for row in rows]) if len(rows) else np.zeros(0, np.int32)
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:  # nothing is left out, and nothing need be copied
+        text = ids.target.values[ids.target.offsets[rows[0]] : ids.target.offsets[rows[-1] + 1]]
+    else:
+        text = np.concatenate([ids.target[row] for row in rows]) if len(rows) else np.zeros(0, np.int32)
     streams = max(1, min(tokens // length, len(text)))
     of_stream = len(text) // streams
     parts = -(-of_stream // length)

@@ -34,7 +34,8 @@ def new_run(config: DictConfig) -> Run:
     else:
         choices = choices_in_words("model")
         sides = [config.data.target] if choices[0] == "lm" else [config.data.source, config.data.target]
-        words = [config.data.label, *sides, *choices]
+        languages = ["_".join(dict.fromkeys([side] if isinstance(side, str) else side)) for side in sides]
+        words = [config.data.label, *languages, *choices]
     name = re.sub(r"[^\w.-]", "_", "-".join(words))
     tokenizers = _tokenizers_of(config) if config.tokenizers_of else None
     run = Run.create(

@@ -5,6 +5,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.training.data import TrainingData
 from s2s.training.objective import Objective
 from s2s.training.processes import Processes
+from s2s.training.schedule import Schedule
 from s2s.training.scheduled_sampling import ScheduledSampling, TeacherForcing
 from s2s.training.settings import TrainingSettings
 
@@ -16,13 +17,15 @@ def check_compatible(
     model: Seq2Seq,
     data: TrainingData,
     objective: Objective,
+    schedule: Schedule,
     scheduled_sampling: ScheduledSampling,
     processes: Processes,
 ) -> None:
     """Raise an InputError for options that make no sense together.
 
     A loss on the attention of a model without, scheduled sampling where candidates are scored as they are, running text
-    for a translator or for several processes, translations of a language model, or a pair that is not there.
+    for a translator or for several processes, translations of a language model, a pair that is not there, a rate that
+    falls towards an end nobody knows.
     """
     for name in ("coverage_loss", "guided_alignment", "keep_attention"):
         if (weight := getattr(settings, name)) and not model.decoder.attention.context_size:
@@ -48,6 +51,11 @@ def check_compatible(
         )
     if objective.risk and samples:
         raise InputError("minimum_risk= scores translations as they are; leave scheduled_sampling= out")
+    if data.stream and schedule.needs_progress and settings.steps is None and settings.minutes is None:
+        raise InputError(
+            f"scheduler={type(schedule).__name__.lower()} falls with the share of training done, and nobody knows how "
+            "long an epoch of a stream is; set training.steps= or training.minutes=, or scheduler=constant"
+        )
     if (settings.keep_attention or 0) > len(data.valid_sources):
         raise InputError(
             f"training.keep_attention={settings.keep_attention}, but there are {len(data.valid_sources)} pairs for "

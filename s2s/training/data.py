@@ -1,9 +1,10 @@
 """What a run trains on: the corpus as ids, and the validation pairs as text."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,16 +16,23 @@ from s2s.run import Run
 from s2s.text.batching import ParallelIds
 from s2s.text.corpus import Corpus
 from s2s.text.one_side import OneSide
+from s2s.text.several import Mixture, SeveralCorpora
 from s2s.text.tokenised import tokenise
 from s2s.text.tokenizer import Tokenizer, TokenizerRecipe, normalise
 from s2s.training.guide import Guide
+from s2s.training.portion import PAIRS_AT_ONCE, Portion, cut
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from s2s.training.stream import Stream
+
 __all__ = ["TrainingData", "corpus_of", "load_training_data", "split_pairs"]
 
+AnyCorpus = Corpus | OneSide | SeveralCorpora
+
 HOLD_OUT_EVERY, HOLD_OUT_MOST = 20, 1000
+TOKENIZER_PAIRS, BLOCK = 500_000, 1000
 
 
 @dataclass(frozen=True)
@@ -34,30 +42,51 @@ class TrainingData:
     Args:
         epoch: ids of the training pairs for an epoch, given its number; the same ones unless segmentation is sampled.
         rows: the training pairs that are used.
+        portion_size: the most pairs of a portion; no text that is read in order is cut into any.
+        seed: of the order of the pairs in portions.
         valid_sources, valid_targets: validation pairs as text.
         source, target: tokenizers.
         language: code of the target language.
         guide: where attention should go in the training pairs, where there are word links.
+        mixture: of several corpora, how many pairs of each make an epoch.
+        stream: where training pairs come from that are not there all at once; ``epoch`` is then their beginning, and
+            ``rows`` is empty.
     """
 
     epoch: Callable[[int], ParallelIds]
     rows: np.ndarray
+    portion_size: int
+    seed: int
     valid_sources: list[str]
     valid_targets: list[str]
     source: Tokenizer
     target: Tokenizer
     language: str
     guide: Guide | None
+    mixture: Mixture | None = None
+    stream: "Stream | None" = None
+
+    def portion(self, epoch: int, number: int, readers: Sequence[Any]) -> Portion:
+        """The pairs of an epoch from which batches are planned together, portion by portion; see ``Portion``."""
+        if self.stream:
+            return self.stream.portion(epoch, number, readers)
+        rows = self.mixture.draw(self.rows, seed=self.seed, epoch=epoch) if self.mixture else self.rows
+        rows, of = cut(rows, number, self.portion_size, seed=self.seed, epoch=epoch)
+        return Portion(self.epoch(epoch), rows, number, of, is_last=number == of - 1)
 
 
-def corpus_of(run: Run) -> Corpus | OneSide:
+def corpus_of(run: Run) -> AnyCorpus:
     """The corpus that a run learns from; of a language model its target side."""
-    corpus: Corpus = build(run.config.data, "data")
-    return OneSide(corpus) if run.is_language_model else corpus
+    corpus: Corpus | SeveralCorpora = build(run.config.data, "data")
+    if not run.is_language_model:
+        return corpus
+    if isinstance(corpus, SeveralCorpora):
+        raise InputError("data=several is of translators; for model=lm give data=text and data.train=[one,two]")
+    return OneSide(corpus)
 
 
 def load_training_data(
-    corpus: Corpus | OneSide,
+    corpus: AnyCorpus,
     recipe: TokenizerRecipe,
     run: Run,
     *,
@@ -83,7 +112,15 @@ def load_training_data(
     """
     if guided:
         _check_segmentation_stays(recipe)
-    train, valid = split_pairs(corpus, say, linked=guided, in_order=longest is None)
+    mixture = None
+    if isinstance(corpus, SeveralCorpora):
+        if guided:
+            raise InputError("training.guided_alignment takes word links, which data=several has none of; set it to 0")
+        train, valid, sizes = pairs_of_several(corpus, say)
+        mixture = Mixture(sizes, corpus.weights, corpus.temperature)
+        recipe = replace(recipe, symbols=[*recipe.symbols, *corpus.symbols])
+    else:
+        train, valid = split_pairs(corpus, say, linked=guided, in_order=longest is None)
     alone = isinstance(corpus, OneSide)
     what = "lines" if alone else "pairs"
     say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation {what}, {corpus.languages}")
@@ -91,7 +128,9 @@ def load_training_data(
         source, target = run.tokenizers()
     else:
         recipe = replace(recipe, joint=recipe.joint or alone)
-        source, target = recipe.train_pair([] if alone else train["source"], train["target"])
+        source, target = recipe.train_pair(
+            [] if alone else texts_to_learn(train, "source"), texts_to_learn(train, "target")
+        )
         run.save_tokenizers(source, target)
     ids = tokenise(train, source, target)
     rows, empty, over_long = ids.usable(sys.maxsize if longest is None else longest, with_source=not alone)
@@ -103,6 +142,7 @@ def load_training_data(
             f"no training {what[:-1]} is left of {len(train):,}; raise training.longest={longest} or look at the data"
         )
 
+    @lru_cache(maxsize=1)
     def epoch(number: int) -> ParallelIds:
         if not recipe.sampling:
             return ids
@@ -111,13 +151,25 @@ def load_training_data(
     return TrainingData(
         epoch=epoch,
         rows=rows,
+        portion_size=sys.maxsize if longest is None else PAIRS_AT_ONCE,
+        seed=seed,
         valid_sources=list(valid["source"]),
         valid_targets=list(valid["target"]),
         source=source,
         target=target,
-        language=corpus.target,
+        language=corpus.language,
+        mixture=mixture,
         guide=Guide.of(train, source, target) if guided else None,
     )
+
+
+def texts_to_learn(train: "Dataset", side: str) -> Iterator[str]:
+    """The texts tokenizers are trained on: all, or of more than half a million as many, in blocks evenly spread."""
+    texts = train.select_columns([side])
+    every = max(1.0, len(train) / TOKENIZER_PAIRS)
+    for block in range(int(-(-len(train) // (every * BLOCK)))):
+        start = int(block * every) * BLOCK
+        yield from texts[start : start + BLOCK][side]
 
 
 def _check_segmentation_stays(recipe: TokenizerRecipe) -> None:
@@ -151,6 +203,12 @@ def split_pairs(
         say(f"extra: {len(extra):,} training pairs")
         train = datasets.concatenate_datasets([train, extra])
     return train, valid
+
+
+def pairs_of_several(corpus: SeveralCorpora, say: Callable[[str], None]) -> tuple["Dataset", "Dataset", list[int]]:
+    """Load training and validation pairs of several corpora, each one after another, and how many each trains on."""
+    sides = list(zip(*(split_pairs(one, say) for one in corpus.corpora), strict=True))
+    return corpus.together(sides[0]), corpus.together(sides[1]), [len(train) for train in sides[0]]
 
 
 def _validation(

@@ -39,7 +39,7 @@ def halved(ids: ParallelIds, group: Iterable[np.ndarray]) -> tuple[list[np.ndarr
     """
     group = list(group)
     rows = np.concatenate(group)
-    lengths = np.stack([ids.source.lengths[rows], ids.target.lengths[rows]])
+    lengths = np.stack([ids.source.lengths_of(rows), ids.target.lengths_of(rows)])
     longest = np.argsort(-lengths.max(axis=0), kind="stable")[:LONGEST_NAMED]
     named = ", ".join(f"{rows[i] + 1} ({lengths[0, i]} and {lengths[1, i]} pieces)" for i in longest)
     if len(rows) == len(group):

@@ -1,23 +1,25 @@
 """From a run's configuration to a trainer that is ready to begin, or to go on."""
 
+from functools import partial
+
 import torch
 
 from s2s.building import build
 from s2s.config import say
 from s2s.run import Run, pick_device
-from s2s.text.corpus import Corpus
 from s2s.text.one_side import OneSide
 from s2s.training.beginning import begin_from
-from s2s.training.data import corpus_of, load_training_data
+from s2s.training.data import AnyCorpus, corpus_of, load_training_data
 from s2s.training.objective import Objective
 from s2s.training.processes import ALONE, Processes
 from s2s.training.resume import saved_states
+from s2s.training.stream import load_streamed_data
 from s2s.training.trainer import Trainer
 
 __all__ = ["nothing", "prepare"]
 
 
-def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, Corpus | OneSide]:
+def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, AnyCorpus]:
     """Make everything that a run's configuration asks for, and go back to where it was saved."""
     config, told = run.config, say if processes.is_first else nothing
     resumed, init = bool(saved_states(run.training_state)), config.get("init")
@@ -28,9 +30,10 @@ def prepare(run: Run, processes: Processes = ALONE) -> tuple[Trainer, Corpus | O
     torch.manual_seed(config.seed)
     recipe = build(config.tokenizer, "tokenizer")
     longest = None if settings.truncated_length else settings.longest
-    guided = settings.guided_alignment > 0 and isinstance(corpus, Corpus)
+    guided = settings.guided_alignment > 0 and not isinstance(corpus, OneSide)
+    load = partial(load_streamed_data, processes=processes) if corpus.streaming else load_training_data
     with processes.first_before_others():
-        data = load_training_data(corpus, recipe, run, longest=longest, seed=config.seed, say=told, guided=guided)
+        data = load(corpus, recipe, run, longest=longest, seed=config.seed, say=told, guided=guided)
     trainer = Trainer(
         run=run,
         data=data,

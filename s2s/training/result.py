@@ -1,8 +1,9 @@
 """What a finished run shows and keeps: its scores and cost, some translations and a picture."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from s2s.model.cost import count_parameters, multiply_adds
@@ -28,6 +29,7 @@ def show_result(
     gold: list[str] | None,
     language: str,
     say: Callable[[str], None],
+    directions: Mapping[str, tuple[slice, str]] = MappingProxyType({}),
     processes: Processes = ALONE,
 ) -> None:
     """Translate a split with the run's best weights, print scores and translations, and mark the run as finished.
@@ -39,6 +41,7 @@ def show_result(
         gold: their word alignments, or None.
         language: code of the target language.
         say: takes each line that is no result.
+        directions: parts of it that are scored by themselves, too, with their target languages.
         processes: which share the sentences; the first one shows what came of them.
     """
     translator = Translator.load(run, device=processes.device(run.config.device))
@@ -56,6 +59,9 @@ def show_result(
         scores.append(alignment)
     for score in scores:
         print(f"{split} {score}")
+    for name, (rows, of) in directions.items():
+        for score in of_text(hypotheses[rows], references[rows], language=of, criterion=criterion).values():
+            print(f"{split} {name} {score}")
     shown = [row for row, translation in enumerate(translations) if translation.source_tokens][:SHOWN]
     for row in shown:
         print(f"\nsource     {sources[row]}\ntranslated {hypotheses[row]}\nreference  {references[row]}")

@@ -18,6 +18,7 @@ from s2s.report.metrics import perplexity
 from s2s.run_files import read_bounded
 from s2s.storage import checksum, write_whole
 from s2s.training.average import MovingAverage
+from s2s.training.portion import Portion
 
 __all__ = ["Tally", "TrainingState", "load_training_state", "save_training_state", "saved_states"]
 
@@ -63,7 +64,8 @@ class TrainingState:
 
     Args:
         epoch: epochs finished.
-        position: updates made in the epoch under way; its batches follow from seed and epoch.
+        portion: portions finished of the epoch under way, as in ``s2s.training.portion``.
+        position: updates made of the portion under way; its batches follow from seed, epoch and portion.
         updates: updates of the weights.
         seconds: time spent, validation included.
         scores: one per validation, higher being better; patience and plateaus follow from them.
@@ -71,10 +73,14 @@ class TrainingState:
         skipped: updates that were not made, as their numbers were not finite; skipped_in_a_row: of these the latest.
         tally: of the updates since the last record of training.
         carried: what the last update left of the running text, where there is one.
-        updates_per_epoch: how many the epoch under way has.
+        updates_of_portion: how many the portion under way has.
+        portions: how many the epoch under way has; None where nobody knows.
+        ends_epoch: whether the portion under way is its last.
+        readers: of a stream, where its readers stood when the portion under way began, and read_on: will stand after.
     """
 
     epoch: int = 0
+    portion: int = 0
     position: int = 0
     updates: int = 0
     seconds: float = 0.0
@@ -84,20 +90,43 @@ class TrainingState:
     skipped_in_a_row: int = 0
     tally: Tally = field(default_factory=Tally)
     carried: Carried | None = None
-    updates_per_epoch: int = 0
+    updates_of_portion: int = 0
+    portions: int | None = 1
+    ends_epoch: bool = True
+    readers: list[Any] = field(default_factory=list)
+    read_on: list[Any] = field(default_factory=list)
 
-    def place_in(self, updates: int) -> None:
-        """Find the place in an epoch of so many updates, where it had another number with other batches."""
-        if self.updates_per_epoch:
-            self.position = self.position * updates // self.updates_per_epoch
-        self.updates_per_epoch = updates
+    @property
+    def epochs(self) -> float:
+        """Epochs done, with the share of the one under way as far as it is known."""
+        done = self.portion + (self.position / self.updates_of_portion if self.updates_of_portion else 0)
+        return self.epoch + (done / self.portions if self.portions else 0)
+
+    @property
+    def is_between_epochs(self) -> bool:
+        """Whether no update of the epoch under way is made."""
+        return self.position == self.portion == 0
+
+    def enter(self, portion: Portion, updates: int) -> None:
+        """Find the place in a portion of so many updates, where it had another number with other batches."""
+        if self.updates_of_portion:
+            self.position = self.position * updates // self.updates_of_portion
+        self.updates_of_portion, self.portions = updates, portion.of
+        self.ends_epoch, self.read_on = portion.is_last, list(portion.readers)
 
     def advance(self) -> None:
         """Count one update."""
         self.updates += 1
         self.position += 1
-        if self.position == self.updates_per_epoch:
-            self.epoch, self.position, self.carried = self.epoch + 1, 0, None
+        if self.position == self.updates_of_portion:
+            self.leave()
+
+    def leave(self) -> None:
+        """Go on to the next portion, or epoch."""
+        self.position = self.updates_of_portion = 0
+        self.portion, self.readers, self.read_on = self.portion + 1, self.read_on, []
+        if self.ends_epoch:
+            self.epoch, self.portion, self.readers, self.carried = self.epoch + 1, 0, [], None
 
 
 def saved_states(folder: Path) -> list[Path]:
@@ -190,6 +219,7 @@ def _restored(
         if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(saved["random_cuda"])
         fields = {**saved["state"], "tally": Tally(**saved["state"]["tally"])}
+        fields.pop("updates_per_epoch", None)  # of a run that was begun before epochs had portions
         if carried := fields.get("carried"):
             fields["carried"] = Carried(**carried)
         return TrainingState(**fields)

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from s2s.errors import InputError
 
@@ -24,6 +25,8 @@ class Schedule(ABC):
     """
 
     warmup: int = 0
+    needs_progress: ClassVar[bool] = False
+    """Whether the factor depends on the share of training done."""
 
     def __post_init__(self) -> None:
         if self.warmup < 0:
@@ -58,6 +61,7 @@ class Linear(Schedule):
     """Constant until ``decay_from``, a share of training, then linearly to zero."""
 
     decay_from: float = 0.0
+    needs_progress: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,6 +75,8 @@ class Linear(Schedule):
 
 class Cosine(Schedule):
     """Half a cosine from 1 to 0 (Loshchilov & Hutter 2017, eq. 5, one cycle)."""
+
+    needs_progress: ClassVar[bool] = True
 
     def after_warmup(self, *, updates: int, progress: float, scores: Sequence[float]) -> float:
         """``(1 + cos(π p)) / 2``."""

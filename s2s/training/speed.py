@@ -64,7 +64,7 @@ def time_training(trainer: Trainer, *, warm_up: int, updates: int, repeats: int,
     memory = peak_memory(device)  # before the product, and before the cost is counted, on a copy of the model
     rates.append(product_rate(device, trainer.products))
     stretches = [
-        Stretch(taken, updates, [(ids.source.lengths[rows], ids.target.lengths[rows]) for ids, rows in batches])
+        Stretch(taken, updates, [(ids.source.lengths_of(rows), ids.target.lengths_of(rows)) for ids, rows in batches])
         for taken, batches in zip(seconds, drawn, strict=True)
     ]
     source, target = (round(length) for length in mean_lengths(stretches))
@@ -109,12 +109,12 @@ def training_figures(
 def _updates(trainer: Trainer) -> Iterator[list[tuple[ParallelIds, np.ndarray]]]:
     """Make updates without end; yield the batches of each, as the ids of its epoch and the rows."""
     while True:
-        ids, groups = trainer._epoch()
-        for group in groups:
+        plan = trainer._plan()
+        for update, group in enumerate(plan.groups):
             trainer._set_learning_rate()
-            trainer._update(ids, group)
+            trainer._update(plan, update)
             trainer.state.advance()
-            yield [(ids, rows) for rows in group]
+            yield [(plan.ids, rows) for rows in group]
 
 
 def time_translating(

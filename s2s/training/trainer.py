@@ -18,14 +18,14 @@ from s2s.model.product import multiplies_bfloat16, narrow_products
 from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run
 from s2s.search.hypothesis import Search
-from s2s.text.batching import ParallelIds, padding_share, plan_batches
-from s2s.text.streams import streamed
+from s2s.text.batching import ParallelIds
 from s2s.training.average import MovingAverage
 from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
 from s2s.training.guard import Guard
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
+from s2s.training.portion import Plan, planned
 from s2s.training.processes import ALONE, Processes
 from s2s.training.progress import ProgressDisplay, nobody, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
@@ -88,7 +88,7 @@ class Trainer:
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
         self.processes = processes
-        check_compatible(settings, model, data, objective, scheduled_sampling, processes)
+        check_compatible(settings, model, data, objective, schedule, scheduled_sampling, processes)
         if settings.compile:
             if on_cpu:
                 raise InputError(
@@ -141,12 +141,12 @@ class Trainer:
         display = ProgressDisplay(since=self.state.seconds, silent=not self.processes.is_first)
         recording = recorder(self.run, tensorboard=self.settings.tensorboard) if self.processes.is_first else nobody()
         with display, self._interruptible(), recording as record:
-            ids, groups = self._epoch()
+            plan = self._plan()
             self._validate_if_due(display, record)  # an interruption may have left one out
             while not self._ended():
-                for group in groups[self.state.position :]:
+                for update in range(self.state.position, len(plan.groups)):
                     self._set_learning_rate()
-                    nll, tokens = self._update(ids, group)
+                    nll, tokens = self._update(plan, update)
                     self._count(nll, tokens, record)
                     display.update(self.state, share=self._share(), nll=nll, tokens=tokens)
                     self._validate_if_due(display, record)
@@ -154,21 +154,28 @@ class Trainer:
                     if self._ended():
                         break
                 else:
-                    ids, groups = self._epoch()
+                    plan = self._plan()
             if self._interrupted:
                 self._save()
         return not self._interrupted
 
-    def _epoch(self) -> tuple[ParallelIds, list[list[np.ndarray]]]:
-        """Ids of the epoch under way, or of the next where none of its updates is left, and the groups of batches."""
-        ids, groups = self._plan(self.data.epoch(self.state.epoch))
-        self.state.place_in(len(groups))
-        if self.state.position >= len(groups):  # of a run whose older state does not say how long its epochs were
-            self.state.epoch, self.state.position = self.state.epoch + 1, 0
-            return self._epoch()
-        if self.state.updates == 0:
-            self._describe(ids, groups)
-        return ids, groups
+    def _plan(self) -> Plan:
+        """The updates of the portion under way, or of the next where none of its updates is left."""
+        state = self.state
+        portion = self.data.portion(state.epoch, state.portion, state.readers)
+        plan = planned(portion, self.settings, seed=self.seed, epoch=state.epoch, processes=self.processes)
+        state.enter(portion, len(plan.groups))
+        if state.position >= len(plan.groups):  # none of it can be used, or an older state does not tell its length
+            state.leave()
+            if state.epoch and not state.updates:
+                raise InputError(
+                    f"no training pair is left of a whole epoch; raise training.longest={self.settings.longest} or "
+                    "look at the data"
+                )
+            return self._plan()
+        if state.updates == 0:
+            self._describe(plan)
+        return plan
 
     def _ended(self) -> bool:
         """Whether a limit is reached, patience is at its end or Ctrl-C was pressed."""
@@ -216,17 +223,18 @@ class Trainer:
             clip_norm=self.settings.clip_norm,
         )
 
-    def _share(self) -> float:
-        """Share of training done, by the limit that is nearest."""
+    def _share(self, *, foreseen: bool = False) -> float:
+        """Share of training done, by the limit that is nearest; where foreseen of those alone whose end is known."""
         settings, state = self.settings, self.state
-        epochs = state.epoch + state.position / state.updates_per_epoch
-        done = ((epochs, settings.epochs), (state.updates, settings.steps), (state.seconds / 60, settings.minutes))
-        return max(value / limit for value, limit in done if limit is not None)
+        done = [(state.updates, settings.steps), (state.seconds / 60, settings.minutes)]
+        if state.portions or not foreseen:
+            done.append((state.epochs, settings.epochs))
+        return max((value / limit for value, limit in done if limit is not None), default=0.0)
 
     def _validate_if_due(self, display: ProgressDisplay, record: Callable[[dict[str, Any]], None]) -> None:
         """Validate and save at the end and at the times between, once each, unless Ctrl-C was pressed."""
         every, state = self.settings.validate_every, self.state
-        due = self._share() >= 1 or (state.position == 0 if every is None else state.updates % every == 0)
+        due = self._share() >= 1 or (state.is_between_epochs if every is None else state.updates % every == 0)
         if not due or state.validated == state.updates or self._interrupted:
             return
         with self.average.in_place() if self.average else nullcontext():
@@ -236,7 +244,8 @@ class Trainer:
         self._save()
 
     def _set_learning_rate(self) -> None:
-        factor = self.schedule.factor(updates=self.state.updates, progress=self._share(), scores=self.state.scores)
+        progress, scores = self._share(foreseen=True), self.state.scores
+        factor = self.schedule.factor(updates=self.state.updates, progress=progress, scores=scores)
         for group, rate in zip(self.optimizer.param_groups, self._base_rates, strict=True):
             group["lr"] = rate * factor
 
@@ -253,35 +262,15 @@ class Trainer:
         save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
         self._saved = time.perf_counter()
 
-    def _plan(self, ids: ParallelIds) -> tuple[ParallelIds, list[list[np.ndarray]]]:
-        """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone.
-
-        Returns:
-            the rows that batches are made of, which are the pairs or parts of a running text, and the groups.
-        """
-        rows, settings, count = self.data.rows, self.settings, self.processes.count
-        if settings.truncated_length:
-            ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens)
-        else:
-            planned = plan_batches(
-                ids.source.lengths[rows],
-                ids.target.lengths[rows],
-                tokens=settings.batch_tokens * count,
-                sentences=None if settings.batch_sentences is None else settings.batch_sentences * count,
-                shuffle=np.random.default_rng([self.seed, self.state.epoch]),
-            )
-            batches = [rows[batch] for batch in planned]
-        return ids, [batches[i : i + settings.accumulation] for i in range(0, len(batches), settings.accumulation)]
-
-    def _update(self, ids: ParallelIds, group: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Make one update, or skip it where its numbers are not finite; a GPU is not waited for.
+    def _update(self, plan: Plan, update: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make one update of a plan, or skip it where its numbers are not finite; a GPU is not waited for.
 
         Returns:
             the negative log-likelihood in sum and the number of target tokens; of a skipped update both are 0.
         """
         self.model.train()
-        tokens = int(sum(ids.target.lengths[batch].sum() for batch in group))
-        nll = self._gradients(ids, group, tokens)
+        tokens = plan.tokens[update]
+        nll = self._gradients(plan.ids, plan.groups[update], tokens)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm or math.inf)
         finite = is_finite(nll, norm)
         self.guard.step(self.state.updates + 1, finite)
@@ -307,7 +296,7 @@ class Trainer:
             the negative log-likelihood in sum, which like the gradients is that of all processes.
         """
         truth = self.scheduled_sampling.truth(self.state.updates)
-        group = [share for rows in group if len(share := self.processes.share(rows))]
+        group = [rows for rows in group if len(rows)]
         while True:
             nll, carried = torch.zeros((), device=self.accelerator.device), self.state.carried
             try:
@@ -365,9 +354,8 @@ class Trainer:
         if settings.keep_checkpoints and first:
             self.run.keep_checkpoint(self.translator.model, state.updates, most=settings.keep_checkpoints)
         minutes, seconds = divmod(round(state.seconds), 60)
-        epochs = state.epoch + state.position / state.updates_per_epoch
         text = ", ".join(f"{score.name} {score.value:.2f}" for score in scores.values())
-        self.say(f"epoch {epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
+        self.say(f"epoch {state.epochs:.3g}, {minutes}:{seconds:02d}: validation {text}{' (best)' if best else ''}")
         place = {"split": "valid", "updates": state.updates, "epoch": state.epoch}
         return {**place, **record, "best": best, "seconds": round(state.seconds, 1)}
 
@@ -376,17 +364,16 @@ class Trainer:
         (forced,) = self.translator.score([self.data.valid_sources[row]], [self.data.valid_targets[row]])
         self.run.log({"updates": self.state.updates, **forced.as_dict()}, self.run.attention)
 
-    def _describe(self, ids: ParallelIds, groups: list[list[np.ndarray]]) -> None:
+    def _describe(self, plan: Plan) -> None:
         """Say how large everything is before the first update."""
-        batches = [batch for group in groups for batch in group]
-        padding = padding_share(batches, ids.source.lengths, ids.target.lengths)
-        targets = sum(int(ids.target.lengths[batch].sum()) for batch in batches)
         weights = sum(parameter.numel() for parameter in self.translator.model.parameters())
         of_source = f"{len(self.data.source):,} source and " if self.translator.model.reads_source else ""
+        of = plan.portion.of
+        begins = "an epoch" if of == 1 else "the first buffer" if of is None else f"the first of {of} parts of an epoch"
         self.say(
             f"{weights:,} weights, {of_source}{len(self.data.target):,} target pieces; "
-            f"an epoch: {len(batches):,} batches, {targets:,} target tokens, {padding:.1%} padding"
-            + ("; products in bfloat16" if self.narrow else "")
+            f"{begins}: {sum(map(len, plan.groups)):,} batches, {sum(plan.tokens):,} target tokens, "
+            f"{plan.padding:.1%} padding" + ("; products in bfloat16" if self.narrow else "")
         )
 
     @contextmanager

@@ -1,9 +1,12 @@
 """Tokenised splits: the ids are those of the tokenizer, and the same text is not cut twice."""
 
+import shutil
+
 import datasets
 import numpy as np
 import pytest
 
+from s2s.text import tokenised
 from s2s.text.corpus import Corpus
 from s2s.text.tokenised import tokenise
 from s2s.text.tokenizer import EOS, Tokenizer, TokenizerRecipe
@@ -102,4 +105,43 @@ def test_sampled_ids_follow_the_seed_and_are_not_cached(load, tokenizers, encode
         assert [side.decode(ids) for ids in sampled] == texts
     assert as_lists(tokenise(dataset, *tokenizers)) == [
         side.encode(texts) for side, texts in zip(tokenizers, (SOURCES, TARGETS), strict=True)
+    ]
+
+
+def test_the_same_text_in_another_place_is_found_in_the_cache(load, tokenizers, encoded, tmp_path):
+    first = as_lists(tokenise(load(), *tokenizers))
+    encoded.clear()
+    other = datasets.Dataset.from_dict({"target": TARGETS, "source": SOURCES})
+    assert as_lists(tokenise(other, *tokenizers)) == first
+    assert as_lists(tokenise(datasets.concatenate_datasets([other.select([0]), other.skip(1)]), *tokenizers)) == first
+    assert encoded == []
+    shifted = other.map(lambda row: {"source": row["source"] + " .", "target": row["target"]})
+    assert as_lists(tokenise(shifted, *tokenizers))[0] == tokenizers[0].encode([f"{text} ." for text in SOURCES])
+
+
+@pytest.mark.parametrize("sampling", [0.0, 0.5])
+def test_several_processes_cut_as_one_does(tokenizers, monkeypatch, sampling):
+    monkeypatch.setattr(tokenised, "PAIRS_AT_ONCE", 4)
+    monkeypatch.setattr(tokenised, "TEXTS_AT_ONCE", 3)
+    dataset = datasets.Dataset.from_dict({"source": SOURCES, "target": TARGETS})
+    one = as_lists(tokenise(dataset, *tokenizers, sampling=sampling, seed="1", processes=1))
+    shutil.rmtree(datasets.config.HF_DATASETS_CACHE / "s2s")
+    several = as_lists(tokenise(dataset, *tokenizers, sampling=sampling, seed="1", processes=3))
+    assert several == one
+    if not sampling:
+        assert one == [side.encode(texts) for side, texts in zip(tokenizers, (SOURCES, TARGETS), strict=True)]
+
+
+def test_ids_are_mapped_and_nothing_is_left_of_sampled_ones(load, tokenizers):
+    kept = tokenise(load(), *tokenizers)
+    sampled = tokenise(load(), *tokenizers, sampling=0.5, seed="1")
+    for ids in (kept, sampled):
+        for array in (ids.source.values, ids.target.values, ids.source.offsets):
+            assert isinstance(array.base, np.memmap)
+    (folder,) = (datasets.config.HF_DATASETS_CACHE / "s2s").iterdir()
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "source.offsets",
+        "source.values",
+        "target.offsets",
+        "target.values",
     ]

@@ -62,17 +62,18 @@ RUNNING = ("model=lm", "training.truncated_length=7", "training.batch_tokens=35"
 
 def test_an_epoch_of_running_text_is_one_pass_and_every_part_begins_where_the_one_before_ended(create_run):
     trainer, _ = prepare(create_run(*RUNNING, "training.epochs=2"))
-    ids, groups = trainer._epoch()
+    plan = trainer._plan()
+    ids, groups = plan.ids, plan.groups
     assert {len(batch) for group in groups for batch in group} == {5}
     left = []
-    for group in groups[:-1]:
-        trainer._update(ids, group)
+    for update in range(len(groups) - 1):
+        trainer._update(plan, update)
         trainer.state.advance()
         left.append(trainer.state.carried)
     assert all(one is not None for one in left)
     for group, carried in zip(groups, left, strict=False):
         assert carried.last.tolist() == [int(ids.target[row][-1]) for row in group[0]]
-    trainer._update(ids, groups[-1])
+    trainer._update(plan, len(groups) - 1)
     trainer.state.advance()
     assert trainer.state.carried is None  # the next epoch begins the text anew
     assert trainer.state.epoch == 1
@@ -100,12 +101,12 @@ def test_running_text_is_validated_as_one_stream_whatever_the_parts(create_run):
 
 def test_an_update_that_is_skipped_leaves_no_state_behind(create_run):
     trainer, _ = prepare(create_run(*RUNNING, "training.epochs=1"))
-    ids, groups = trainer._epoch()
-    trainer._update(ids, groups[0])
+    plan = trainer._plan()
+    trainer._update(plan, 0)
     assert trainer.state.carried is not None
     with torch.no_grad():
         trainer.model.readout.bias.fill_(torch.nan)
-    trainer._update(ids, groups[1])
+    trainer._update(plan, 1)
     assert trainer.state.carried is None
 
 

@@ -14,6 +14,7 @@ from s2s.run import Run
 from s2s.train import prepare
 from s2s.training import trainer as trainer_module
 from s2s.training.compatibility import check_compatible
+from s2s.training.portion import Portion
 from s2s.training.processes import ALONE, Processes
 from s2s.training.resume import TrainingState
 
@@ -175,19 +176,20 @@ def test_where_one_is_gone_the_others_end_with_a_line_and_what_was_saved_is_whol
 
 def test_running_text_is_of_one_process(create_run):
     trainer, _ = prepare(create_run("model=lm", "training.truncated_length=5", "training.steps=1"))
-    parts = (trainer.settings, trainer.model, trainer.data, trainer.objective, trainer.scheduled_sampling)
+    parts = (trainer.settings, trainer.model, trainer.data, trainer.objective, trainer.schedule)
     with pytest.raises(InputError, match="reads running text by one process, and 2 were started; start one"):
-        check_compatible(*parts, Processes(count=2, rank=1))
+        check_compatible(*parts, trainer.scheduled_sampling, Processes(count=2, rank=1))
 
 
 def test_another_length_of_the_epoch_leaves_the_share_of_it_that_was_done():
-    state = TrainingState(position=3, updates_per_epoch=6)
-    state.place_in(12)
-    assert (state.position, state.updates_per_epoch) == (6, 12)
-    state.place_in(4)
-    assert (state.position, state.updates_per_epoch) == (2, 4)
+    portion = Portion(None, None)
+    state = TrainingState(position=3, updates_of_portion=6)
+    state.enter(portion, 12)
+    assert (state.position, state.updates_of_portion) == (6, 12)
+    state.enter(portion, 4)
+    assert (state.position, state.updates_of_portion) == (2, 4)
     of_an_older_run = TrainingState(position=3)
-    of_an_older_run.place_in(12)
+    of_an_older_run.enter(portion, 12)
     assert of_an_older_run.position == 3
 
 

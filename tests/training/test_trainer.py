@@ -52,7 +52,7 @@ def test_two_runs_of_one_seed_are_identical(create_run, same):
 def test_another_seed_gives_other_weights_and_other_batches(create_run):
     one, two = (prepare(create_run(f"seed={seed}"))[0] for seed in (1, 2))
     assert not torch.equal(flat_weights(one), flat_weights(two))
-    plans = [[group[0].tolist() for group in trainer._plan(trainer.data.epoch(0))[1]] for trainer in (one, two)]
+    plans = [[group[0].tolist() for group in trainer._plan().groups] for trainer in (one, two)]
     assert plans[0] != plans[1]
 
 
@@ -61,7 +61,7 @@ def test_every_pair_is_in_one_batch_of_an_epoch_and_epochs_differ(create_run):
     plans = []
     for epoch in range(2):
         trainer.state.epoch = epoch
-        _, groups = trainer._plan(trainer.data.epoch(epoch))
+        groups = trainer._plan().groups
         assert all(len(group) == 2 for group in groups[:-1])
         plans.append([row for group in groups for batch in group for row in batch.tolist()])
         assert sorted(plans[-1]) == list(range(60))
@@ -85,16 +85,16 @@ def test_two_accumulated_batches_are_one_of_twice_the_size(create_run):
 def test_an_update_is_one_step_down_the_gradient_of_the_mean_loss_per_token(create_run):
     trainer, _ = prepare(create_run(*SGD, "training.label_smoothing=0", "training.batch_tokens=100000"))
     trainer.model.double()
-    ids = trainer.data.epoch(0)
-    _, (group,) = trainer._plan(ids)
-    batch = ids.batch(group[0].tolist())
+    plan = trainer._plan()
+    ((rows,),) = plan.groups
+    batch = plan.ids.batch(rows.tolist())
     for _ in range(2):
         before = flat_weights(trainer)
         features, _ = trainer.model(batch)
         log_probs = trainer.model.readout.log_probs(features)[batch.target.mask]
         loss = torch.nn.functional.nll_loss(log_probs, batch.target.ids[batch.target.mask])
         gradients = torch.autograd.grad(loss, list(trainer.model.parameters()))
-        trainer._update(ids, group)
+        trainer._update(plan, 0)
         expected = before - torch.cat([gradient.flatten() for gradient in gradients])
         torch.testing.assert_close(flat_weights(trainer), expected, rtol=0, atol=1e-12)
 
