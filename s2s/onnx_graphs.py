@@ -67,7 +67,7 @@ def write_graphs(model: Seq2Seq, folder: Path) -> float:
         RuntimeError: it is more than 1e-4.
     """
     sources = Sequences(torch.full((3, 5), EOS), torch.tensor([5, 2, 4]))
-    with torch.no_grad(), products_by(plain), _quiet():
+    with torch.no_grad(), _quiet():
         state = OneModel(model).start(sources).select(torch.arange(3).repeat_interleave(2))
         _write(_Encoder(model), {"ids": sources.ids, "lengths": sources.lengths}, folder / ENCODER)
         _write(_Step(model), {"tokens": torch.full((3, 2), EOS), **tensors_of(state)}, folder / STEP)

@@ -23,8 +23,7 @@ TYPES = {"tensor(int64)": "int64", "tensor(float)": "float32", "tensor(bool)": "
 
 @dataclass(frozen=True)
 class OnnxState:
-    """What goes from position to position, by name: (B, …) of a sentence, and (B, K, …) of the rows that ``of_rows`` names.
-    """
+    """What goes from position to position, by name: (B, …) of sentences, (B, K, …) of rows, which ``of_rows`` names."""
 
     named: Mapping[str, Tensor]
     of_rows: Set[str]
@@ -61,7 +60,9 @@ def graphs_of(runs: Sequence[Run], *, device: str | None, precision: str) -> "On
         (precision != "float32" and f"precision={precision}", "leave precision= out"),
     ):
         if reason:
-            raise InputError(f"{reason}, but {exported[0]} has ONNX graphs, which run alone on a CPU in float32; {remedy}")
+            raise InputError(
+                f"{reason}, but {exported[0]} has ONNX graphs, which run alone on a CPU in float32; {remedy}"
+            )
     return OnnxWriter(exported[0])
 
 
