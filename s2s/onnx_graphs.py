@@ -24,7 +24,7 @@ from s2s.storage import writing
 from s2s.text.batching import Sequences, collate
 from s2s.text.tokenizer import EOS
 
-__all__ = ["check_exportable", "difference", "state_of", "tensors_of", "write_graphs"]
+__all__ = ["difference", "state_of", "tensors_of", "write_graphs"]
 
 TOLERANCE = 1e-4
 MOST_BYTES = 2**31 - 2**24  # of the weights of a file, which has to stay below 2 GiB
@@ -44,7 +44,7 @@ POSITIONS = 4
 Tensors = dict[str, Tensor]
 
 
-def check_exportable(model: Seq2Seq) -> None:
+def _check(model: Seq2Seq) -> None:
     """Raise an InputError where the packages are missing, or for what does not go into two graphs."""
     check_installed("onnx", "onnxscript", "onnxruntime")
     if not model.reads_source:
@@ -64,8 +64,10 @@ def write_graphs(model: Seq2Seq, folder: Path) -> float:
         the largest difference from torch, of any log-probability, weight of attention or unit of the state.
 
     Raises:
-        RuntimeError: it is more than 1e-4.
+        InputError: packages are missing, or the model cannot be exported.
+        RuntimeError: the difference is more than 1e-4.
     """
+    _check(model)
     sources = Sequences(torch.full((3, 5), EOS), torch.tensor([5, 2, 4]))
     with torch.no_grad(), _quiet():
         state = OneModel(model).start(sources).select(torch.arange(3).repeat_interleave(2))
@@ -171,12 +173,11 @@ def _write(module: nn.Module, given: Tensors, path: Path) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter from saying what it does without."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(before)
+        logging.disable(before)
