@@ -10,7 +10,6 @@ from s2s.config import command, say
 from s2s.errors import InputError
 from s2s.hub import check_name, upload
 from s2s.model_card import model_card
-from s2s.onnx_graphs import write_graphs
 from s2s.onnx_writer import OnnxWriter
 from s2s.run import Run
 from s2s.storage import write_whole, writing
@@ -57,6 +56,8 @@ def pack(run: Run, folder: Path, *, name: str, form: str, precision: str) -> Non
         graphs = None
         # What cannot be read is not given away.
         if form == "onnx":
+            from s2s.onnx_graphs import write_graphs  # as torch.export takes a while to import
+
             say(f"largest difference from torch: {write_graphs(run.load_model(), begun):.1e}")
             graphs = OnnxWriter(begun).signature
         else:

@@ -70,6 +70,7 @@ def model_card(run: Run, name: str, precision: str, graphs: Signature | None = N
 GRAPHS = """\
 ## Graphs
 
+`Translator` reads them where `pip install 's2s[onnx]'` has been done; they serve without it too.
 `encoder.onnx` reads sentences, each ended by EOS (3), with PAD (0) behind the shorter ones; ids are those of
 `tokenizer/source.model`, of text in Unicode's composed form (NFC) with single blanks. `step.onnx` writes a piece of
 every row, given the one before it, first BOS (2); a sentence has one row, or several, as those of a beam. What a step
