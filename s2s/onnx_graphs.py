@@ -153,7 +153,9 @@ class _Step(nn.Module):
 
 
 def _write(module: nn.Module, given: Tensors, path: Path) -> None:
-    """Export a graph, the varying axes of whatever it takes and gives named."""
+    """Export a graph, the varying axes of whatever it takes and gives named, and no line of this machine's files."""
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
     given = {name: part.clone() for name, part in given.items()}  # a view would be exported with what it is of
     names = list(module(given))
     program = torch.onnx.export(
@@ -166,6 +168,7 @@ def _write(module: nn.Module, given: Tensors, path: Path) -> None:
         verbose=False,
     )
     assert program is not None
+    ClearMetadataAndDocStringPass()(program.model)
     with writing(path):
         program.save(path, external_data=False)
 

@@ -151,6 +151,7 @@ def test_what_is_given_away_is_the_graphs_and_what_a_user_needs(exported):
     for file in ("encoder.onnx", "step.onnx"):
         graph = onnx.load(exported / file)
         onnx.checker.check_model(graph)
+        assert b".py" not in (exported / file).read_bytes()  # where the code lies is nobody's business
         assert {one.domain for one in graph.opset_import} <= {"", "ai.onnx"}  # nothing but ONNX's own operators
 
 
