@@ -22,6 +22,7 @@ def sent(tensor: Tensor, device: torch.device) -> Tensor:
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
+
 ROWS_AT_ONCE = 1 << 17  # of what may be longer than memory
 LONGEST_SORTED = (1 << 16) - 1  # sentences that are longer than this are sorted as if they had this length
 
