@@ -53,11 +53,11 @@ def on_meta(create_run, monkeypatch):
 
 def make_updates(trainer, number):
     """Make updates, as ``train`` does between validations."""
-    ids, groups = trainer._epoch()
+    plan = trainer._plan()
     display = ProgressDisplay(silent=True)
-    for group in groups[:number]:
+    for update in range(number):
         trainer._set_learning_rate()
-        nll, tokens = trainer._update(ids, group)
+        nll, tokens = trainer._update(plan, update)
         trainer._count(nll, tokens, record=None)
         display.update(trainer.state, share=trainer._share(), nll=nll, tokens=tokens)
         assert {nll.device, tokens.device} == {trainer.accelerator.device}
