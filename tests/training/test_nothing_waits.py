@@ -55,7 +55,7 @@ def make_updates(trainer, number):
     """Make updates, as ``train`` does between validations."""
     plan = trainer._plan()
     display = ProgressDisplay(silent=True)
-    for update in range(number):
+    for update in range(min(number, len(plan.groups))):
         trainer._set_learning_rate()
         nll, tokens = trainer._update(plan, update)
         trainer._count(nll, tokens, record=None)
