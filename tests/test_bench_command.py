@@ -7,11 +7,12 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from s2s.config import CONF, compose, help_text
 from s2s.errors import InputError
-from s2s.report.speed import json_text, seconds_to_first_line, spreads, text_table, timed
+from s2s.report.speed import json_text, peak_memory, seconds_to_first_line, spreads, text_table, timed
 from s2s.train import prepare
 from s2s.training.speed import Stretch, mean_lengths, time_training, time_translating, training_figures
 
@@ -45,6 +46,17 @@ def test_training_figures_are_what_they_are_by_hand(stretches):
     assert figures["share of it in %"] == [50, 25]
     assert figures["padding in %"] == pytest.approx([100 * 3 / 22], abs=1e-9)
     assert mean_lengths(stretches) == pytest.approx((3, 10 / 3), abs=1e-9)
+
+
+def test_the_product_is_named_by_its_size(stretches):
+    figures = training_figures(stretches, cost=1, product_rates=[1.0], square=8192)
+    assert "product of 8,192-square matrices in GFLOP/s" in figures
+
+
+def test_a_gpus_memory_is_reported_beside_that_of_the_process(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3_000_000)
+    assert list(peak_memory(torch.device("cpu"))) == ["peak resident memory in MB"]
+    assert peak_memory(torch.device("cuda"))["peak GPU memory in MB"] == [3]
 
 
 def test_a_spread_is_median_least_and_greatest():

@@ -139,6 +139,14 @@ def test_a_batch_holds_the_pairs_of_its_rows_in_their_order():
     assert Batch(batch.source, None, batch.rows).target_tokens == 0
 
 
+def test_a_gpu_copies_from_pinned_memory_and_is_not_waited_for(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: done.append("pinned") or tensor)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device, non_blocking: done.append(non_blocking) or tensor)
+    pairs().batch([0, 2]).to(torch.device("cuda"))
+    assert done == ["pinned", True] * 2
+
+
 def test_a_batch_moves_with_both_sides_or_with_the_one_it_has():
     batch = pairs().batch([0, 2])
     moved = batch.to(torch.device("meta"))

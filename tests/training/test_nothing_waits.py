@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from unasked import nothing_asked
 
+from s2s.errors import InputError
 from s2s.run import Run
 from s2s.training import preparation
 from s2s.training.preparation import prepare
@@ -69,6 +70,25 @@ def test_an_update_reads_nothing_from_the_device(on_meta, options):
     with nothing_asked():
         make_updates(trainer, 2)
     assert all(weight.device == META for weight in trainer.model.parameters())
+
+
+def test_the_step_is_compiled_where_it_is_asked_for(on_meta, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda step, *, dynamic: step)
+    assert on_meta("training.compile=true").model.decoder.compiled
+    assert not on_meta().model.decoder.compiled
+
+
+def test_a_cpu_compiles_no_step(create_run):
+    with pytest.raises(InputError, match="compile=true is for a GPU, got device=cpu; leave it out"):
+        prepare(create_run("training.compile=true"))
+
+
+@pytest.mark.parametrize(
+    ("precision", "products"),
+    [("auto", torch.float32), ("float32", torch.float32), ("bfloat16", torch.bfloat16)],
+)
+def test_the_trainer_says_what_a_gpu_multiplies(on_meta, precision, products):
+    assert on_meta(f"training.precision={precision}").products == products
 
 
 @pytest.mark.parametrize(
