@@ -167,7 +167,7 @@ class Mixture:
         """How many pairs to draw from corpora of so many."""
         likely = sizes ** (1 / self.temperature) if self.weights is None else np.array(self.weights, np.float64)
         exact = likely / likely.sum() * sizes.sum()
-        counts = np.floor(exact + 1e-6).astype(np.int64)
+        counts: np.ndarray = np.floor(exact + 1e-6).astype(np.int64)
         rest = int(sizes.sum() - counts.sum())
         counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
         return counts
