@@ -375,18 +375,24 @@ class Trainer:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Let the first Ctrl-C finish the update under way; a second one ends at once."""
+        """Let the first Ctrl-C, or SIGTERM, finish the update under way; a second one ends at once."""
+        before: dict[int, Any] = {}
 
         def interrupt(*_: Any) -> None:
             self._interrupted = True
-            signal.signal(signal.SIGINT, before)
+            restore()
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
         try:
-            before = signal.signal(signal.SIGINT, interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, interrupt)
         except ValueError:  # only the main thread may listen
             yield
             return
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            restore()

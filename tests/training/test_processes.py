@@ -1,9 +1,7 @@
 """Several processes train as one does with batches as many times larger, and one goes on where several stopped."""
 
-import json
 import multiprocessing
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -149,17 +147,19 @@ def test_translations_for_validation_are_shared_and_scored_in_their_order(create
     assert found[0][0]["value"] > 15
 
 
-@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2), (4, 1), (1, 4)])
 def test_a_run_goes_on_with_another_number_of_processes(create_run, together, alone, first, then):
     run = create_run(*OPTIONS, "training.steps=3", f"training.batch_tokens={128 // first}", "scheduler=constant")
     straight = create_run(*OPTIONS, "training.steps=6", "training.batch_tokens=128", "scheduler=constant")
     weights = alone(straight)
-    parts = {1: lambda run: [alone(run)], 2: lambda run: [torch.tensor(together(run, 2)[0][1])]}
-    parts[first](run)
+
+    def weights_after(run, count):
+        return alone(run) if count == 1 else torch.tensor(together(run, count)[0][1])
+
+    weights_after(run, first)
     run.config.training.steps, run.config.training.batch_tokens = 6, 128 // then
     run.save_config()
-    (found,) = parts[then](Run(run.folder))
-    torch.testing.assert_close(found, weights, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(weights_after(Run(run.folder), then), weights, rtol=1e-5, atol=1e-6)
 
 
 def test_where_one_is_gone_the_others_end_with_a_line_and_what_was_saved_is_whole(create_run, together, alone):
@@ -237,31 +237,3 @@ def test_what_the_first_is_refused_ends_the_others(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         Processes(2, 1).by_first(refuse)
     assert ended.value.code == 2
-
-
-@pytest.mark.slow
-def test_torchrun_starts_processes_that_train_as_one_does(environment, tmp_path):
-    options = (
-        "experiment=quick",
-        "sizes.dropout=0",
-        "training.steps=4",
-        "training.criterion=loss",
-        "device=cpu",
-        "name=x",
-    )
-    starts = (
-        ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "s2s.train", "training.batch_tokens=256"],
-        ["-m", "s2s.train", "training.batch_tokens=512"],
-    )
-    perplexities = []
-    for number, start in enumerate(starts):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        line = [sys.executable, *start, *options]
-        done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("test BLEU") == 1
-        assert done.stderr.count("run: runs/x") == 1
-        records = map(json.loads, (folder / "runs/x/metrics.jsonl").read_text("utf-8").splitlines())
-        perplexities += [one["perplexity"] for one in records if one["split"] == "valid"]
-    assert perplexities[0] == pytest.approx(perplexities[1], rel=1e-5)
