@@ -7,6 +7,7 @@ from s2s.errors import InputError
 
 __all__ = ["TrainingSettings"]
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
 SIZES = ("batch_tokens", "batch_sentences", "accumulation", "longest", "truncated_length")
 POSITIVE = (*LIMITS, *SIZES, "clip_norm", "keep_attention", "save_minutes")
@@ -64,5 +65,5 @@ class TrainingSettings:
             )
         if self.criterion not in ("bleu", "chrf", "exact", "loss"):
             raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf, exact or loss")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise InputError(f"training.precision={self.precision} is unknown; expected auto, float32 or bfloat16")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"training.precision={self.precision} is unknown; expected {', '.join(PRECISIONS)}")

@@ -5,13 +5,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from s2s.errors import InputError
 from s2s.model.product import multiplies_bfloat16, narrow_products
@@ -25,9 +24,11 @@ from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
+from s2s.training.precision import make_accelerator
 from s2s.training.processes import ALONE, Processes
 from s2s.training.progress import ProgressDisplay, nobody, recorder
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
+from s2s.training.running_text import carried_by_all, carried_by_one
 from s2s.training.schedule import Schedule, stale
 from s2s.training.scheduled_sampling import ScheduledSampling
 from s2s.training.settings import TrainingSettings
@@ -78,15 +79,14 @@ class Trainer:
         say: Callable[[str], None],
         processes: Processes = ALONE,
     ) -> None:
-        AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
-        on_cpu, half = device.type == "cpu", settings.precision == "bfloat16"
-        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if half and not on_cpu else "no")
-        self.narrow = on_cpu and (half or (settings.precision == "auto" and multiplies_bfloat16()))
+        self.accelerator = make_accelerator(device, settings.precision)
+        narrow = settings.precision == "bfloat16" or (settings.precision == "auto" and multiplies_bfloat16())
+        self.narrow = narrow and device.type == "cpu"
         self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
         self.processes = processes
-        check_compatible(settings, model, data, objective, scheduled_sampling, processes)
+        check_compatible(settings, model, data, objective, scheduled_sampling)
         try:
             self.optimizer = self.accelerator.prepare(optimizer(model.parameters()))
         except (TypeError, ValueError) as error:
@@ -108,13 +108,12 @@ class Trainer:
         self.translator = self._new_translator()
         self.state = TrainingState()
         self._started = self._saved = 0.0
-        self._interrupted = False
+        self._told_to_stop = self._interrupted = False  # this process; all of them
 
     def resume(self) -> None:
         """Go back to where the run was saved."""
-        model, optimizer, average = self.translator.model, self.optimizer, self.average
         with self.processes.first_before_others():
-            self.state = load_training_state(self.run.training_state, model, optimizer, average, say=self.say)
+            self.state = load_training_state(self.run.training_state, *self._changing(), say=self.say)
             if self.processes.is_first:
                 self.run.forget_after(self.state.updates, self.state.validated)
         self.processes.seed(self.seed + self.state.updates)
@@ -125,12 +124,14 @@ class Trainer:
 
     def train(self) -> bool:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
-        self._saved = time.perf_counter()
-        self._started = self._saved - self.state.seconds
+        self._saved = self.state.seconds
+        self._started = time.perf_counter() - self.state.seconds
         display = ProgressDisplay(since=self.state.seconds, silent=not self.processes.is_first)
         recording = recorder(self.run, tensorboard=self.settings.tensorboard) if self.processes.is_first else nobody()
         with display, self._interruptible(), recording as record:
             ids, groups = self._epoch()
+            state, streams = self.state, len(groups[0][0])
+            state.carried = carried_by_one(state.carried, streams, self.processes, self.accelerator.device)
             self._validate_if_due(display, record)  # an interruption may have left one out
             while not self._ended():
                 for group in groups[self.state.position :]:
@@ -185,14 +186,13 @@ class Trainer:
 
     def _agree_on_the_time(self) -> None:
         """Take the seconds of the first process for all, and Ctrl-C of any."""
-        seconds = time.perf_counter() - self._started
+        seconds, interrupted = time.perf_counter() - self._started, float(self._told_to_stop)
         if self.processes.count > 1:
-            mine = [seconds if self.processes.is_first else 0.0, float(self._interrupted)]
+            mine = [seconds if self.processes.is_first else 0.0, interrupted]
             told = torch.tensor(mine, dtype=torch.float64, device=self.accelerator.device)
             self.processes.sum_(told)
             seconds, interrupted = told.tolist()
-            self._interrupted = interrupted > 0
-        self.state.seconds = seconds
+        self.state.seconds, self._interrupted = seconds, interrupted > 0
 
     def _diagnosis(self) -> InputError:
         """Why training cannot go on."""
@@ -231,14 +231,18 @@ class Trainer:
     def _save_if_due(self) -> None:
         """Save where the last state is older than it may get."""
         minutes = self.settings.save_minutes
-        if self.processes.is_first and minutes is not None and time.perf_counter() - self._saved > 60 * minutes:
+        if minutes is not None and self.state.seconds - self._saved > 60 * minutes:
             self._save()
 
     def _save(self) -> None:
-        if not self.processes.is_first:
-            return
-        save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
-        self._saved = time.perf_counter()
+        state = replace(self.state, carried=carried_by_all(self.state.carried, self.processes))
+        if self.processes.is_first:
+            save_training_state(self.run.training_state, state, *self._changing())
+        self._saved = state.seconds
+
+    def _changing(self) -> tuple[Any, ...]:
+        """What an update changes, beside the state."""
+        return self.translator.model, self.optimizer, self.average, self.accelerator.scaler
 
     def _plan(self, ids: ParallelIds) -> tuple[ParallelIds, list[list[np.ndarray]]]:
         """Batches of the coming epoch, in groups of one update each; they follow from seed and epoch alone.
@@ -248,7 +252,7 @@ class Trainer:
         """
         rows, settings, count = self.data.rows, self.settings, self.processes.count
         if settings.truncated_length:
-            ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens)
+            ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens * count)
         else:
             planned = plan_batches(
                 ids.source.lengths[rows],
@@ -275,6 +279,8 @@ class Trainer:
             self.optimizer.step()
             if self.average:
                 self.average.update(self.state.updates + 1)
+        elif scaler := self.accelerator.scaler:
+            scaler.update()  # to a lower one
         self.optimizer.zero_grad()
         self.state.skipped_in_a_row = 0 if made else self.state.skipped_in_a_row + 1
         if made:
@@ -379,7 +385,7 @@ class Trainer:
         before: dict[int, Any] = {}
 
         def interrupt(*_: Any) -> None:
-            self._interrupted = True
+            self._told_to_stop = True
             restore()
 
         def restore() -> None:
