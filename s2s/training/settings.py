@@ -1,6 +1,7 @@
 """How long and how to train."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s2s.errors import InputError
@@ -8,6 +9,7 @@ from s2s.errors import InputError
 __all__ = ["TrainingSettings"]
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+TRACKERS = ("tensorboard", "wandb", "mlflow")
 LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
 SIZES = ("batch_tokens", "batch_sentences", "accumulation", "longest", "truncated_length")
 POSITIVE = (*LIMITS, *SIZES, "clip_norm", "keep_attention", "save_minutes")
@@ -37,7 +39,7 @@ class TrainingSettings:
     criterion: str
     patience: int | None
     precision: str
-    tensorboard: bool
+    trackers: Sequence[str]
     keep_attention: int | None
     keep_checkpoints: int
     save_minutes: float | None
@@ -65,5 +67,7 @@ class TrainingSettings:
             )
         if self.criterion not in ("bleu", "chrf", "exact", "loss"):
             raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf, exact or loss")
+        if unknown := [name for name in self.trackers if name not in TRACKERS]:
+            raise InputError(f"training.trackers={unknown[0]} is unknown; expected a list of {', '.join(TRACKERS)}")
         if self.precision not in PRECISIONS:
             raise InputError(f"training.precision={self.precision} is unknown; expected {', '.join(PRECISIONS)}")

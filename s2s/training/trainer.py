@@ -19,19 +19,20 @@ from s2s.run import Run
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, padding_share, plan_batches
 from s2s.text.streams import streamed
+from s2s.training.acceleration import make_accelerator
 from s2s.training.average import MovingAverage
 from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
-from s2s.training.precision import make_accelerator
 from s2s.training.processes import ALONE, Processes
-from s2s.training.progress import ProgressDisplay, nobody, recorder
+from s2s.training.progress import ProgressDisplay
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
 from s2s.training.running_text import carried_by_all, carried_by_one
 from s2s.training.schedule import Schedule, stale
 from s2s.training.scheduled_sampling import ScheduledSampling
 from s2s.training.settings import TrainingSettings
+from s2s.training.tracking import nobody, recorder
 from s2s.training.validation import as_record, criterion_score, validate
 from s2s.translator import LONGEST, Translator
 
@@ -79,7 +80,7 @@ class Trainer:
         say: Callable[[str], None],
         processes: Processes = ALONE,
     ) -> None:
-        self.accelerator = make_accelerator(device, settings.precision)
+        self.accelerator = make_accelerator(device, settings, run.folder)
         narrow = settings.precision == "bfloat16" or (settings.precision == "auto" and multiplies_bfloat16())
         self.narrow = narrow and device.type == "cpu"
         self.run, self.data, self.objective = run, data, objective
@@ -127,7 +128,7 @@ class Trainer:
         self._saved = self.state.seconds
         self._started = time.perf_counter() - self.state.seconds
         display = ProgressDisplay(since=self.state.seconds, silent=not self.processes.is_first)
-        recording = recorder(self.run, tensorboard=self.settings.tensorboard) if self.processes.is_first else nobody()
+        recording = recorder(self.run, self.accelerator) if self.processes.is_first else nobody()
         with display, self._interruptible(), recording as record:
             ids, groups = self._epoch()
             state, streams = self.state, len(groups[0][0])

@@ -8,7 +8,7 @@ from s2s.errors import InputError
 from s2s.run import Run
 from s2s.train import prepare
 from s2s.training import trainer as trainer_module
-from s2s.training.precision import make_accelerator
+from s2s.training.acceleration import make_accelerator
 
 PLAIN = ("optimizer=sgd", "optimizer.lr=1", "scheduler=constant", "sizes.dropout=0", "training.batch_tokens=100000")
 
@@ -18,8 +18,8 @@ def scaled(monkeypatch):
     """Let trainers compute in float16 on a CPU, their loss scaled from this scale on, as Accelerate does on a GPU."""
 
     def scale(start):
-        def on_a_cpu(device, precision):
-            accelerator = make_accelerator(device, precision)
+        def on_a_cpu(*given):
+            accelerator = make_accelerator(*given)
             AcceleratorState._shared_state["_mixed_precision"] = "fp16"
             accelerator.native_amp = True
             accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=start)
