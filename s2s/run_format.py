@@ -18,9 +18,18 @@ from s2s.run_files import is_clean, read_bounded
 
 __all__ = ["FORMAT", "read_config", "with_format"]
 
-FORMAT = 1
+FORMAT = 2
+
+
+def _with_trackers(config: dict[str, Any]) -> dict[str, Any]:
+    """TensorBoard is one of several trackers since format 2."""
+    training = dict(config["training"])
+    training["trackers"] = ["tensorboard"] if training.pop("tensorboard", False) is True else []
+    return {**config, "training": training}
+
+
 # From a format to the next: what is the configuration of the one -> that of the other.
-MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_trackers}
 
 MOST_BYTES, DEEPEST, LONGEST = 1 << 17, 16, 4096
 PARTS = ("data", "model", "search", "tokenizer", "training", "optimizer", "scheduler", "scheduled_sampling")

@@ -20,6 +20,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from s2s.run_format import FORMAT
 from s2s.storage import checksum
 
 SECRET = "S2S_TEST_SECRET"
@@ -367,9 +368,11 @@ def documents() -> Iterator[Case]:
 
 def formats() -> Iterator[Case]:
     """Formats that this release cannot read."""
-    for value in (2, 10**6, 0, -1, 1.0, True, "1", None, [1], {"a": 1}):
+    for value in (FORMAT + 1, 10**6, 0, -1, 1.0, True, "1", None, [1], {"a": 1}):
         yield Case(
-            f"format: {value!r}", set_option("format", value), r"is of run format .*, and this release reads 1 to 1"
+            f"format: {value!r}",
+            set_option("format", value),
+            rf"is of run format .*, and this release reads 1 to {FORMAT}",
         )
 
 

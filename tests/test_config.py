@@ -133,7 +133,7 @@ def test_values_in_any_letters_are_read_as_they_are_typed(override, value):
     [
         ("translate", "batch_size=many", "batch_size=many is no value for batch_size; expected a number, such as 64"),
         ("inspect", "share=half", "share=half is no value for share; expected a number, such as 0.5"),
-        ("train", "training.tensorboard=maybe", "training.tensorboard=maybe is no value .*; expected true or false"),
+        ("tune", "keep=maybe", "keep=maybe is no value .*; expected true or false"),
         ("train", "training.epochs=all", "training.epochs=all is no value .*; expected a number, such as 10"),
     ],
 )

@@ -81,6 +81,14 @@ def test_a_run_goes_through_every_step_from_its_format_to_todays(tmp_path, monke
     assert read_config(written(tmp_path, format=3)) == {**CONFIG, "format": 3}
 
 
+@pytest.mark.parametrize(("tensorboard", "trackers"), [(True, ["tensorboard"]), (False, []), (None, [])])
+def test_a_run_of_format_1_that_wrote_for_tensorboard_goes_on_doing_so(tmp_path, tensorboard, trackers):
+    training = {"steps": 5} if tensorboard is None else {"steps": 5, "tensorboard": tensorboard}
+    assert read_config(written(tmp_path, format=1, training=training)).training == {"steps": 5, "trackers": trackers}
+    own = {"trackers": ["wandb"]}
+    assert read_config(written(tmp_path, format=2, training=own)).training == own
+
+
 def test_the_format_is_no_difference_between_runs():
     assert differing_options([{**CONFIG, "format": 1, "seed": 1}, {**CONFIG, "seed": 2}]) == [
         {"seed": "1"},

@@ -197,7 +197,7 @@ def test_a_target_can_be_imported_and_built(file, target):
         assert callable(build({"_target_": target, "_partial_": True}, group))
         return
     given = {
-        **dict.fromkeys(("files", "hub"), ["data.source=de", "data.target=en", "data.name=a/b"]),
+        **{name: ["data.source=de", "data.target=en", "data.name=a/b"] for name in ("files", "hub")},
         "several": ["data.source=[de,zh]", "data.target=en", "data.name=a/b"],
     }.get(choice, [])
     config = compose("train", [f"{group}={choice}", *given] if group not in ("", "model/sizes") else [])

@@ -169,7 +169,8 @@ def test_the_run_can_be_moved_and_needs_no_corpus(sweep, tmp_path):
     assert Translator.load(moved, device="cpu")(["eins"])[0].source == "eins"
 
 
-def test_ctrl_c_saves_and_the_run_goes_on_from_there(small_options, environment, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_or_sigterm_saves_and_the_run_goes_on_from_there(sent, small_options, environment, tmp_path):
     arguments = [*small_options, "name=x", "training.epochs=100000", "training.validate_every=1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "s2s.train", *arguments],
@@ -184,7 +185,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_from_there(small_options, environment,
         lines.append(process.stderr.readline())
         assert lines[-1], "".join(lines)
     time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     out, rest = process.communicate(timeout=120)
     assert process.returncode == 130, rest
     assert out == ""

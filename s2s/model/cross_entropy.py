@@ -93,4 +93,5 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        return (*(gradient * saved for saved in ctx.saved_tensors), None, None)
+        # The gradient may hold a scale that float16 does not reach.
+        return (*(gradient * saved.to(gradient.dtype) for saved in ctx.saved_tensors), None, None)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["differing_options"]
+__all__ = ["differing_options", "flat_options"]
 
 Options = dict[str, Any]
 
@@ -19,7 +19,7 @@ SAID_LAST = (
     "data.test",
     "device",
     "training.keep_checkpoints",
-    "training.tensorboard",
+    "training.trackers",
 )
 NEVER_SAID = {"name", "runs_dir", "resume", "sizes", "hydra", "format"}
 
@@ -36,7 +36,7 @@ def differing_options(
         configurations: nested, as ``config.yaml`` holds them.
         choices: ``_target_`` -> its name; without one it goes by its class, ``s2s.model.kernel_cells.GRU`` by ``gru``.
     """
-    runs = [dict(_flatten(configuration, choices or {})) for configuration in configurations]
+    runs = [dict(flat_options(configuration, choices or {})) for configuration in configurations]
     keys = list(dict.fromkeys(key for run in runs for key in run))
     differing = [key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs)]
     differing = [key for key in differing if not _follows_from_a_choice(key, differing, runs)]
@@ -49,7 +49,7 @@ def differing_options(
     return [{names[key]: _word(run[key]) for key in said if key in run} for run in runs]
 
 
-def _flatten(node: Mapping[str, Any], choices: Mapping[str, str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat_options(node: Mapping[str, Any], choices: Mapping[str, str], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every option under its dotted path; a part that is built stands under its own path by the name of its class."""
     for key, value in node.items():
         path = f"{prefix}{key}"
@@ -59,7 +59,7 @@ def _flatten(node: Mapping[str, Any], choices: Mapping[str, str], prefix: str = 
             if "_target_" in value:
                 target = str(value["_target_"])
                 yield path, choices.get(target) or _class_word(path, target)
-            yield from _flatten(value, choices, f"{path}.")
+            yield from flat_options(value, choices, f"{path}.")
         else:
             yield path, value
 

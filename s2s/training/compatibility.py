@@ -4,7 +4,6 @@ from s2s.errors import InputError
 from s2s.model.seq2seq import Seq2Seq
 from s2s.training.data import TrainingData
 from s2s.training.objective import Objective
-from s2s.training.processes import Processes
 from s2s.training.schedule import Schedule
 from s2s.training.scheduled_sampling import ScheduledSampling, TeacherForcing
 from s2s.training.settings import TrainingSettings
@@ -19,13 +18,12 @@ def check_compatible(
     objective: Objective,
     schedule: Schedule,
     scheduled_sampling: ScheduledSampling,
-    processes: Processes,
 ) -> None:
     """Raise an InputError for options that make no sense together.
 
     A loss on the attention of a model without, scheduled sampling where candidates are scored as they are, running text
-    for a translator or for several processes, translations of a language model, a pair that is not there, a rate that
-    falls towards an end nobody knows.
+    for a translator, translations of a language model, a pair that is not there, or a rate that falls towards an end
+    nobody knows.
     """
     for name in ("coverage_loss", "guided_alignment", "keep_attention"):
         if (weight := getattr(settings, name)) and not model.decoder.attention.context_size:
@@ -38,11 +36,6 @@ def check_compatible(
         raise InputError(
             f"training.truncated_length={settings.truncated_length} reads running text as it is, with model=lm; leave "
             "it out, or scheduled_sampling="
-        )
-    if settings.truncated_length and processes.count > 1:
-        raise InputError(
-            f"training.truncated_length={settings.truncated_length} reads running text by one process, and "
-            f"{processes.count} were started; start one, or leave it out"
         )
     if not model.reads_source and (settings.criterion != "loss" or objective.risk):
         raise InputError(

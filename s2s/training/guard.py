@@ -19,15 +19,22 @@ class Guard:
     Args:
         optimizer: as Accelerate prepares it.
         average: of the weights; None for none.
+        scaler: of the loss in float16, which has to know of every update; None for none.
         device: of the weights.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, average: MovingAverage | None, device: torch.device) -> None:
-        self.optimizer = optimizer
-        self.average = average
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        average: MovingAverage | None,
+        scaler: torch.amp.GradScaler | None,
+        device: torch.device,
+    ) -> None:
+        self.optimizer, self.average, self.scaler = optimizer, average, scaler
         self._of_torch: torch.optim.Optimizer = optimizer.optimizer  # type: ignore[attr-defined]
         # torch's own word for an optimizer that heeds `found_inf`: a fused one.
-        self.defers = device.type != "cpu" and getattr(self._of_torch, "_step_supports_amp_scaling", False)
+        fused = getattr(self._of_torch, "_step_supports_amp_scaling", False)
+        self.defers = device.type != "cpu" and fused and scaler is None
         self._unread = list[tuple[int, Tensor]]()
 
     def step(self, number: int, finite: Tensor) -> None:
@@ -42,6 +49,8 @@ class Guard:
             self.optimizer.step()
             if self.average:
                 self.average.update(number)
+        elif self.scaler:
+            self.scaler.update()  # to a lower one
 
     @property
     def is_due(self) -> bool:

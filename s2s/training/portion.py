@@ -52,6 +52,7 @@ class Plan:
         groups: the batches of each update, as rows; those of this process.
         tokens: how many target tokens each update has; those of all processes.
         padding: share of all positions of the batches.
+        streams: that a running text is read as, by all processes; 0 for pairs and lines.
     """
 
     portion: Portion
@@ -59,6 +60,7 @@ class Plan:
     groups: list[list[np.ndarray]]
     tokens: list[int]
     padding: float
+    streams: int
 
 
 def cut(rows: np.ndarray, number: int, size: int, *, seed: int, epoch: int) -> tuple[np.ndarray, int]:
@@ -78,12 +80,12 @@ def planned(portion: Portion, settings: TrainingSettings, *, seed: int, epoch: i
     its own batches, and makes empty ones at the end where another has more.
     """
     ids, rows, own = portion.ids, portion.rows, bool(portion.readers)
+    together = 1 if own else processes.count
     if settings.truncated_length:
-        ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens)
+        ids, batches = streamed(ids, rows, length=settings.truncated_length, tokens=settings.batch_tokens * together)
         rows = np.arange(len(ids))
     sides = ids.source.lengths_of(rows), ids.target.lengths_of(rows)
     if not settings.truncated_length:
-        together = 1 if own else processes.count
         batches = plan_batches(
             *sides,
             tokens=settings.batch_tokens * together,
@@ -101,4 +103,5 @@ def planned(portion: Portion, settings: TrainingSettings, *, seed: int, epoch: i
         tokens = [sum(of_update) for of_update in of_all]
     else:
         groups = [[processes.share(batch) for batch in group] for group in groups]
-    return Plan(portion, ids, groups, tokens, padding)
+    streams = len(batches[0]) if settings.truncated_length else 0
+    return Plan(portion, ids, groups, tokens, padding, streams)

@@ -1,6 +1,6 @@
 """Processes that train one model together, each on its share of every batch.
 
-They are started by ``torchrun``, or on GPUs ``accelerate launch``, on one machine or several, with one command line.
+They are started by ``torchrun``, ``accelerate launch`` or ``mpirun``, on one machine or several, with one command line.
 All hold the same weights and decide alike; what they compute apart is summed or gathered before anything depends on it,
 so k of them with batches of b tokens do what one does with k·b. The first alone writes and speaks.
 """
@@ -116,8 +116,19 @@ ALONE = Processes()
 
 
 def joined(device: torch.device) -> Processes:
-    """Join the processes that were started together, by gloo on CPUs and nccl on GPUs; without any, one is alone."""
+    """Join the processes that were started together, by gloo on CPUs and nccl on GPUs; without any, one is alone.
+
+    Raises:
+        InputError: they do not find one another.
+    """
     from accelerate import PartialState
 
-    state = PartialState(cpu=device.type == "cpu")
+    try:
+        state = PartialState(cpu=device.type == "cpu")
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the processes of this job do not find one another ({reason}); set MASTER_ADDR= and MASTER_PORT= to the "
+            "name of the first machine and a free port there"
+        ) from error
     return Processes(state.num_processes, state.process_index)

@@ -1,20 +1,15 @@
-"""What is seen of training: a bar on a terminal or a line now and then elsewhere, on stderr, and records of numbers."""
+"""What is seen of training: a bar on a terminal or a line now and then elsewhere, on stderr."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from torch import Tensor
 
-from s2s.errors import InputError
-from s2s.run import Run
 from s2s.training.resume import Tally, TrainingState
 
-__all__ = ["ProgressDisplay", "nobody", "recorder"]
+__all__ = ["ProgressDisplay"]
 
 SECONDS_PER_LINE = 30
 
@@ -65,37 +60,3 @@ class ProgressDisplay:
             self._bar.update(self._task, completed=share, description=text)
         else:
             self.console.print(text, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def nobody() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield what takes records and keeps none, for a process that does not write."""
-    yield lambda _: None
-
-
-@contextmanager
-def recorder(run: Run, *, tensorboard: bool) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield what takes a record of numbers to the run's metrics, and to TensorBoard if asked.
-
-    Raises:
-        InputError: TensorBoard is asked for and not installed.
-    """
-    if not tensorboard:
-        yield run.log
-        return
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise InputError(
-            "training.tensorboard=true needs TensorBoard, which is not installed; `pip install 's2s[tensorboard]'`"
-        ) from error
-    with SummaryWriter(str(run.folder / "tensorboard")) as writer:
-
-        def record(line: dict[str, Any]) -> None:
-            run.log(line)
-            for name, value in line.items():
-                number = value["value"] if isinstance(value, dict) else value
-                if isinstance(number, float):
-                    writer.add_scalar(f"{line['split']}/{name}", number, line["updates"])
-
-        yield record

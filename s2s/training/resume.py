@@ -140,8 +140,9 @@ def save_training_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: MovingAverage | None = None,
+    scaler: torch.amp.GradScaler | None = None,
 ) -> None:
-    """Write the state with weights, their average, optimizer and random generators, whole or not at all.
+    """Write the state with weights, their average, optimizer, scale of the loss and random state, whole or not at all.
 
     The file is ``<number>-<checksum>.pt``; the one before it stays until there is another, so one whole state is always
     there.
@@ -151,6 +152,7 @@ def save_training_state(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "averages": average.averages if average else None,
+        "scaler": scaler.state_dict() if scaler else None,
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
@@ -169,6 +171,7 @@ def load_training_state(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: MovingAverage | None = None,
+    scaler: torch.amp.GradScaler | None = None,
     *,
     say: Callable[[str], None],
 ) -> TrainingState:
@@ -178,7 +181,7 @@ def load_training_state(
 
     Args:
         folder: of the states.
-        model, optimizer, average: what is put back, in place.
+        model, optimizer, average, scaler: what is put back, in place.
         say: takes a line for each damaged state.
 
     Raises:
@@ -190,7 +193,7 @@ def load_training_state(
         if checksum(content) != path.stem.partition("-")[2]:
             say(f"{path} is damaged: what it holds has the checksum {checksum(content)}; going on from the one before")
             continue
-        state = _restored(path, content, model, optimizer, average)
+        state = _restored(path, content, model, optimizer, average, scaler)
         for damaged in states[:place]:
             damaged.unlink()  # else it would count as one of the two that are kept
         return state
@@ -204,6 +207,7 @@ def _restored(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     average: MovingAverage | None,
+    scaler: torch.amp.GradScaler | None,
 ) -> TrainingState:
     """Put back what one file holds."""
     try:
@@ -215,6 +219,8 @@ def _restored(
         optimizer.load_state_dict(saved["optimizer"])
         if average:  # a run that is averaged from here on begins with the weights it has
             average.load(saved["averages"] or list(model.parameters()))
+        if scaler and saved.get("scaler"):  # else it finds its scale anew
+            scaler.load_state_dict(saved["scaler"])
         torch.set_rng_state(saved["random"])
         if torch.cuda.is_available() and len(saved["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all(saved["random_cuda"])

@@ -1,12 +1,15 @@
 """How long and how to train."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from s2s.errors import InputError
 
 __all__ = ["TrainingSettings"]
 
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+TRACKERS = ("tensorboard", "wandb", "mlflow")
 LIMITS = ("epochs", "steps", "minutes", "validate_every", "patience")
 SIZES = ("batch_tokens", "batch_sentences", "accumulation", "longest", "truncated_length")
 POSITIVE = (*LIMITS, *SIZES, "clip_norm", "keep_attention", "save_minutes")
@@ -36,7 +39,7 @@ class TrainingSettings:
     criterion: str
     patience: int | None
     precision: str
-    tensorboard: bool
+    trackers: Sequence[str]
     keep_attention: int | None
     keep_checkpoints: int
     save_minutes: float | None
@@ -65,5 +68,7 @@ class TrainingSettings:
             )
         if self.criterion not in ("bleu", "chrf", "exact", "loss"):
             raise InputError(f"training.criterion={self.criterion} is unknown; expected bleu, chrf, exact or loss")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise InputError(f"training.precision={self.precision} is unknown; expected auto, float32 or bfloat16")
+        if unknown := [name for name in self.trackers if name not in TRACKERS]:
+            raise InputError(f"training.trackers={unknown[0]} is unknown; expected a list of {', '.join(TRACKERS)}")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"training.precision={self.precision} is unknown; expected {', '.join(PRECISIONS)}")

@@ -5,13 +5,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 
 from s2s.errors import InputError
 from s2s.model.product import multiplies_bfloat16, narrow_products
@@ -19,6 +18,7 @@ from s2s.model.seq2seq import Seq2Seq
 from s2s.run import Run
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds
+from s2s.training.acceleration import make_accelerator
 from s2s.training.average import MovingAverage
 from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
@@ -27,11 +27,13 @@ from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_
 from s2s.training.objective import Objective
 from s2s.training.portion import Plan, planned
 from s2s.training.processes import ALONE, Processes
-from s2s.training.progress import ProgressDisplay, nobody, recorder
+from s2s.training.progress import ProgressDisplay
 from s2s.training.resume import Tally, TrainingState, load_training_state, save_training_state
+from s2s.training.running_text import carried_by_all, carried_by_one
 from s2s.training.schedule import Schedule, stale
 from s2s.training.scheduled_sampling import ScheduledSampling
 from s2s.training.settings import TrainingSettings
+from s2s.training.tracking import nobody, recorder
 from s2s.training.validation import as_record, criterion_score, validate
 from s2s.translator import LONGEST, Translator
 
@@ -79,16 +81,16 @@ class Trainer:
         say: Callable[[str], None],
         processes: Processes = ALONE,
     ) -> None:
-        AcceleratorState._reset_state(True)  # the jobs of a sweep share a process, and may differ in precision
-        on_cpu, half = device.type == "cpu", settings.precision == "bfloat16"
-        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision="bf16" if half and not on_cpu else "no")
-        self.narrow = on_cpu and (half or (settings.precision == "auto" and multiplies_bfloat16()))
-        self.products = torch.bfloat16 if self.narrow or (half and not on_cpu) else torch.float32
+        self.accelerator = make_accelerator(device, settings, run.folder)
+        on_cpu, wanted = device.type == "cpu", settings.precision
+        self.narrow = on_cpu and (wanted == "bfloat16" or (wanted == "auto" and multiplies_bfloat16()))
+        halves = {"bfloat16": torch.bfloat16, "float16": torch.float16, "auto": torch.bfloat16 if self.narrow else None}
+        self.products = halves.get(wanted) or torch.float32
         self.run, self.data, self.objective = run, data, objective
         self.schedule, self.scheduled_sampling = schedule, scheduled_sampling
         self.settings, self.seed, self.say = settings, seed, say
         self.processes = processes
-        check_compatible(settings, model, data, objective, schedule, scheduled_sampling, processes)
+        check_compatible(settings, model, data, objective, schedule, scheduled_sampling)
         if settings.compile:
             if on_cpu:
                 raise InputError(
@@ -104,7 +106,7 @@ class Trainer:
         self.model = self.accelerator.prepare_model(model, evaluation_mode=True)
         processes.seed(seed)
         self.average = MovingAverage(model, settings.moving_average) if settings.moving_average else None
-        self.guard = Guard(self.optimizer, self.average, self.accelerator.device)
+        self.guard = Guard(self.optimizer, self.average, self.accelerator.scaler, self.accelerator.device)
         self._new_translator = partial(
             Translator,
             model,
@@ -117,17 +119,14 @@ class Trainer:
         self.translator = self._new_translator()
         self.state = TrainingState()
         self._started = self._saved = 0.0
-        self._interrupted = False
+        self._told_to_stop = self._interrupted = False  # this process; all of them
 
     def resume(self) -> None:
         """Go back to where the run was saved."""
-        model, optimizer, average = self.translator.model, self.optimizer, self.average
         with self.processes.first_before_others():
-            self.state = load_training_state(self.run.training_state, model, optimizer, average, say=self.say)
+            self.state = load_training_state(self.run.training_state, *self._changing(), say=self.say)
             if self.processes.is_first:
                 self.run.forget_after(self.state.updates, self.state.validated)
-        if self.state.carried:
-            self.state.carried = self.state.carried.to(self.accelerator.device)
         self.processes.seed(self.seed + self.state.updates)
 
     def begin(self) -> None:
@@ -136,12 +135,13 @@ class Trainer:
 
     def train(self) -> bool:
         """Train to a limit; return False where Ctrl-C ended it first. The state is saved either way."""
-        self._saved = time.perf_counter()
-        self._started = self._saved - self.state.seconds
+        self._saved = self.state.seconds
+        self._started = time.perf_counter() - self.state.seconds
         display = ProgressDisplay(since=self.state.seconds, silent=not self.processes.is_first)
-        recording = recorder(self.run, tensorboard=self.settings.tensorboard) if self.processes.is_first else nobody()
+        recording = recorder(self.run, self.accelerator) if self.processes.is_first else nobody()
         with display, self._interruptible(), recording as record:
-            plan = self._plan()
+            plan, device = self._plan(), self.accelerator.device
+            self.state.carried = carried_by_one(self.state.carried, plan.streams, self.processes, device)
             self._validate_if_due(display, record)  # an interruption may have left one out
             while not self._ended():
                 for update in range(self.state.position, len(plan.groups)):
@@ -204,14 +204,13 @@ class Trainer:
 
     def _agree_on_the_time(self) -> None:
         """Take the seconds of the first process for all, and Ctrl-C of any."""
-        seconds = time.perf_counter() - self._started
+        seconds, interrupted = time.perf_counter() - self._started, float(self._told_to_stop)
         if self.processes.count > 1:
-            mine = [seconds if self.processes.is_first else 0.0, float(self._interrupted)]
+            mine = [seconds if self.processes.is_first else 0.0, interrupted]
             told = torch.tensor(mine, dtype=torch.float64, device=self.accelerator.device)
             self.processes.sum_(told)
             seconds, interrupted = told.tolist()
-            self._interrupted = interrupted > 0
-        self.state.seconds = seconds
+        self.state.seconds, self._interrupted = seconds, interrupted > 0
 
     def _diagnosis(self) -> InputError:
         """Why training cannot go on."""
@@ -252,15 +251,19 @@ class Trainer:
     def _save_if_due(self) -> None:
         """Save where the last state is older than it may get."""
         minutes = self.settings.save_minutes
-        if self.processes.is_first and minutes is not None and time.perf_counter() - self._saved > 60 * minutes:
+        if minutes is not None and self.state.seconds - self._saved > 60 * minutes:
             self._save()
 
     def _save(self) -> None:
-        if not self.processes.is_first:
-            return
         self._read_skipped()
-        save_training_state(self.run.training_state, self.state, self.translator.model, self.optimizer, self.average)
-        self._saved = time.perf_counter()
+        state = replace(self.state, carried=carried_by_all(self.state.carried, self.processes))
+        if self.processes.is_first:
+            save_training_state(self.run.training_state, state, *self._changing())
+        self._saved = state.seconds
+
+    def _changing(self) -> tuple[Any, ...]:
+        """What an update changes, beside the state."""
+        return self.translator.model, self.optimizer, self.average, self.accelerator.scaler
 
     def _update(self, plan: Plan, update: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Make one update of a plan, or skip it where its numbers are not finite; a GPU is not waited for.
@@ -378,18 +381,24 @@ class Trainer:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Let the first Ctrl-C finish the update under way; a second one ends at once."""
+        """Let the first Ctrl-C, or SIGTERM, finish the update under way; a second one ends at once."""
+        before: dict[int, Any] = {}
 
         def interrupt(*_: Any) -> None:
-            self._interrupted = True
-            signal.signal(signal.SIGINT, before)
+            self._told_to_stop = True
+            restore()
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
         try:
-            before = signal.signal(signal.SIGINT, interrupt)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before[number] = signal.signal(number, interrupt)
         except ValueError:  # only the main thread may listen
             yield
             return
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            restore()

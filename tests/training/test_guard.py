@@ -84,7 +84,9 @@ def one_weight(optimizer, average=None, device=GPU):
     weight = nn.Parameter(torch.ones(1))
     weight.grad = torch.ones(1)
     made = optimizer([weight])
-    return weight, Guard(Prepared(made), MovingAverage(nn.ParameterList([weight]), 0.5) if average else None, device)
+    return weight, Guard(
+        Prepared(made), MovingAverage(nn.ParameterList([weight]), 0.5) if average else None, None, device
+    )
 
 
 def test_a_gpu_with_a_fused_optimizer_is_not_waited_for_and_nothing_else_defers():

@@ -1,9 +1,7 @@
 """Several processes train as one does with batches as many times larger, and one goes on where several stopped."""
 
-import json
 import multiprocessing
 import socket
-import subprocess
 import sys
 
 import pytest
@@ -13,7 +11,6 @@ from s2s.errors import InputError
 from s2s.run import Run
 from s2s.train import prepare
 from s2s.training import trainer as trainer_module
-from s2s.training.compatibility import check_compatible
 from s2s.training.portion import Portion
 from s2s.training.processes import ALONE, Processes
 from s2s.training.resume import TrainingState
@@ -150,17 +147,27 @@ def test_translations_for_validation_are_shared_and_scored_in_their_order(create
     assert found[0][0]["value"] > 15
 
 
-@pytest.mark.parametrize(("first", "then"), [(2, 1), (1, 2)])
-def test_a_run_goes_on_with_another_number_of_processes(create_run, together, alone, first, then):
-    run = create_run(*OPTIONS, "training.steps=3", f"training.batch_tokens={128 // first}", "scheduler=constant")
-    straight = create_run(*OPTIONS, "training.steps=6", "training.batch_tokens=128", "scheduler=constant")
+RUNNING = ("model=lm", "training.truncated_length=7")
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "then"),
+    [((), 2, 1), ((), 1, 2), ((), 4, 1), ((), 1, 4), (RUNNING, 2, 1), (RUNNING, 1, 2)],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+)
+def test_a_run_goes_on_with_another_number_of_processes(create_run, together, alone, options, first, then):
+    options = (*OPTIONS, *options, "scheduler=constant")
+    run = create_run(*options, "training.steps=3", f"training.batch_tokens={128 // first}")
+    straight = create_run(*options, "training.steps=6", "training.batch_tokens=128")
     weights = alone(straight)
-    parts = {1: lambda run: [alone(run)], 2: lambda run: [torch.tensor(together(run, 2)[0][1])]}
-    parts[first](run)
+
+    def weights_after(run, count):
+        return alone(run) if count == 1 else torch.tensor(together(run, count)[0][1])
+
+    weights_after(run, first)
     run.config.training.steps, run.config.training.batch_tokens = 6, 128 // then
     run.save_config()
-    (found,) = parts[then](Run(run.folder))
-    torch.testing.assert_close(found, weights, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(weights_after(Run(run.folder), then), weights, rtol=1e-5, atol=1e-6)
 
 
 def test_where_one_is_gone_the_others_end_with_a_line_and_what_was_saved_is_whole(create_run, together, alone):
@@ -172,13 +179,6 @@ def test_where_one_is_gone_the_others_end_with_a_line_and_what_was_saved_is_whol
     assert [record["updates"] for record in run.records() if record["split"] == "valid"] == [3]
     alone(run)  # goes on from there
     assert [record["updates"] for record in run.records() if record["split"] == "valid"] == [3, 6, 9]
-
-
-def test_running_text_is_of_one_process(create_run):
-    trainer, _ = prepare(create_run("model=lm", "training.truncated_length=5", "training.steps=1"))
-    parts = (trainer.settings, trainer.model, trainer.data, trainer.objective, trainer.schedule)
-    with pytest.raises(InputError, match="reads running text by one process, and 2 were started; start one"):
-        check_compatible(*parts, trainer.scheduled_sampling, Processes(count=2, rank=1))
 
 
 def test_another_length_of_the_epoch_leaves_the_share_of_it_that_was_done():
@@ -215,6 +215,18 @@ def test_one_alone_shares_with_nobody():
         pass
 
 
+@pytest.mark.parametrize("accumulation", [1, 4])
+def test_an_update_sums_gradients_once_however_many_batches_it_has(create_run, monkeypatch, accumulation):
+    trainer, _ = prepare(create_run("training.batch_tokens=64", f"training.accumulation={accumulation}"))
+    ids, groups = trainer._epoch()
+    assert len(groups[0]) == accumulation
+    trainer.processes, sums = Processes(2, 0), []
+    monkeypatch.setattr("torch.distributed.all_reduce", sums.append)
+    trainer._update(ids, groups[0])
+    (summed,) = sums
+    assert summed.numel() == 1 + sum(weight.numel() for weight in trainer.model.parameters())
+
+
 @pytest.mark.parametrize(("count", "size"), [(2, 5), (3, 5), (4, 3), (4, 8)])
 def test_what_is_dealt_out_is_gathered_in_order(monkeypatch, count, size):
     items = list(range(size))
@@ -239,31 +251,3 @@ def test_what_the_first_is_refused_ends_the_others(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         Processes(2, 1).by_first(refuse)
     assert ended.value.code == 2
-
-
-@pytest.mark.slow
-def test_torchrun_starts_processes_that_train_as_one_does(environment, tmp_path):
-    options = (
-        "experiment=quick",
-        "sizes.dropout=0",
-        "training.steps=4",
-        "training.criterion=loss",
-        "device=cpu",
-        "name=x",
-    )
-    starts = (
-        ["-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "s2s.train", "training.batch_tokens=256"],
-        ["-m", "s2s.train", "training.batch_tokens=512"],
-    )
-    perplexities = []
-    for number, start in enumerate(starts):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        line = [sys.executable, *start, *options]
-        done = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.count("test BLEU") == 1
-        assert done.stderr.count("run: runs/x") == 1
-        records = map(json.loads, (folder / "runs/x/metrics.jsonl").read_text("utf-8").splitlines())
-        perplexities += [one["perplexity"] for one in records if one["split"] == "valid"]
-    assert perplexities[0] == pytest.approx(perplexities[1], rel=1e-5)

@@ -1,7 +1,6 @@
 """The training loop: what follows from seed, settings and limits, and what it writes down."""
 
 import math
-import sys
 from dataclasses import asdict, dataclass, replace
 
 import pytest
@@ -275,23 +274,6 @@ def test_what_is_shown_does_not_change_what_is_recorded(create_run, monkeypatch)
         trained_on(run)
         losses.append(next(run.records())["loss"])
     assert losses[0] == losses[1]
-
-
-def test_tensorboard_gets_every_number_on_record(create_run):
-    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    run = create_run("training.steps=2", "training.tensorboard=true")
-    trained_on(run)
-    events = event_accumulator.EventAccumulator(str(run.folder / "tensorboard")).Reload()
-    (scalar,) = events.Scalars("valid/perplexity")
-    assert scalar.step == 2
-    assert scalar.value == pytest.approx(valid(run)[0]["perplexity"])
-
-
-def test_without_tensorboard_the_error_names_the_remedy(create_run, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    trainer, _ = prepare(create_run("training.steps=1", "training.tensorboard=true"))
-    with pytest.raises(InputError, match=r"not installed; `pip install 's2s\[tensorboard\]'`"):
-        trainer.train()
 
 
 def test_with_narrow_products_training_goes_nearly_the_same_way(create_run):
