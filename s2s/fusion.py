@@ -58,6 +58,8 @@ class Fusion:
             )
         internal = None
         if self.internal_lm_weight:
+            if not models:
+                raise InputError("search.internal_lm_weight= needs weights, which an ONNX export has not; leave it out")
             if len(models) > 1:
                 raise InputError("search.internal_lm_weight= is of one run, and several translate; leave it out")
             internal = InternalLanguageModel(models[0])

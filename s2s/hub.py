@@ -7,7 +7,8 @@ from s2s.text.loading import HUB_NAME
 
 __all__ = ["check_name", "fetched", "upload"]
 
-FILES = ["config.yaml", "tokenizer/*.model", "model.safetensors", "result.json", "shortlist.npz", "README.md"]
+MODELS = ("model.safetensors", "step.onnx")  # of which a run has one
+FILES = ["config.yaml", "tokenizer/*.model", *MODELS, "encoder.onnx", "result.json", "shortlist.npz", "README.md"]
 
 
 def check_name(name: str, option: str) -> None:
@@ -34,7 +35,7 @@ def fetched(name: str, *, revision: str | None = None) -> Path:
     try:
         huggingface_hub.snapshot_download(name, revision=revision, local_dir=folder, allow_patterns=FILES)
     except (OSError, ValueError, HfHubHTTPError) as error:
-        if (folder / "model.safetensors").is_file():
+        if any((folder / model).is_file() for model in MODELS):
             return folder
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(

@@ -13,13 +13,18 @@ __all__ = ["model_card"]
 HEADLINES = ("BLEU", "chrF2", "AER", "exact match", "perplexity", "perplexity per word", "bits per character")
 
 
-def model_card(run: Run, name: str, precision: str) -> str:
+Signature = Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]]
+"""Of every file, what its graph takes and gives: type and shape by name."""
+
+
+def model_card(run: Run, name: str, precision: str, graphs: Signature | None = None) -> str:
     """Write the card of a run, with the header by which model hubs sort it.
 
     Args:
         run: a finished run.
         name: what it is called.
         precision: of the weights that go with it.
+        graphs: what takes the place of weights; None where these are there.
     """
     config: dict[str, Any] = OmegaConf.to_container(run.config)  # type: ignore[assignment]
     result = run.read_result()
@@ -45,6 +50,7 @@ def model_card(run: Run, name: str, precision: str) -> str:
         f'model = Translator.from_pretrained("{name}")',
         "```",
         "",
+        *(_graphs(graphs) if graphs else ()),
         "## Scores",
         "",
         *_table(("score", "value", "on", "signature"), _score_rows(scores)),
@@ -59,6 +65,57 @@ def model_card(run: Run, name: str, precision: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+GRAPHS = """\
+## Graphs
+
+`Translator` reads them where `pip install 's2s[onnx]'` has been done; they serve without it too.
+`encoder.onnx` reads sentences, each ended by EOS (3), with PAD (0) behind the shorter ones; ids are those of
+`tokenizer/source.model`, of text in Unicode's composed form (NFC) with single blanks. `step.onnx` writes a piece of
+every row, given the one before it, first BOS (2); a sentence has one row, or several, as those of a beam. What a step
+gives as `next_x` is `x` of the next one; all else stays as the encoder gave it. Greedy search with nothing but
+SentencePiece and onnxruntime:
+
+```python
+import numpy as np
+import onnxruntime
+import sentencepiece
+
+source, target = (sentencepiece.SentencePieceProcessor(f"tokenizer/{side}.model") for side in ("source", "target"))
+encoder, step = (onnxruntime.InferenceSession(f"{graph}.onnx") for graph in ("encoder", "step"))
+
+
+def run(graph, given):
+    names = [one.name for one in graph.get_outputs()]
+    return dict(zip(names, graph.run(names, {one.name: given[one.name] for one in graph.get_inputs()})))
+
+
+def translate(text):
+    ids = np.array([source.encode(text, add_eos=True)])
+    state = run(encoder, {"ids": ids, "lengths": np.array([ids.shape[1]])})
+    tokens, written = np.array([[2]]), []
+    while tokens.item() != 3 and len(written) < 2 * ids.size + 10:
+        found = run(step, {"tokens": tokens, **state})
+        tokens = found["log_probs"][..., 3:].argmax(axis=2) + 3  # PAD, UNK and BOS are never written
+        written.append(tokens.item())
+        state |= {name.removeprefix("next_"): part for name, part in found.items() if name.startswith("next_")}
+    return target.decode([piece for piece in written if piece != 3])
+```
+"""
+
+
+def _graphs(graphs: Signature) -> Iterator[str]:
+    """What graphs take and give, and how they are used without this toolkit."""
+    yield GRAPHS
+    rows = (
+        (f"`{file}`", way, f"`{name}`", kind)
+        for file, sides in graphs.items()
+        for way, side in zip(("takes", "gives"), sides, strict=True)
+        for name, kind in side.items()
+    )
+    yield from _table(("graph", "", "name", "type and shape"), rows)
+    yield ""
 
 
 def _table(titles: tuple[str, ...], rows: Iterator[tuple[object, ...]]) -> Iterator[str]:

@@ -21,8 +21,9 @@ from s2s.text.shortlist import Shortlist
 from s2s.text.tokenizer import Tokenizer
 from s2s.weights import check_memory, check_weights, read_weights, write_weights
 
-__all__ = ["Run", "common_tokenizers", "pick_device"]
+__all__ = ["GRAPHS", "Run", "common_tokenizers", "pick_device"]
 
+GRAPHS = ("encoder.onnx", "step.onnx")
 LANGUAGE_MODEL = f"{build_language_model.__module__}.{build_language_model.__name__}"
 
 
@@ -33,6 +34,7 @@ class Run:
     ``checkpoints/<updates>.safetensors`` weights of the newest validations, where asked for ·
     ``attention.jsonl`` of one validation pair over training, where asked for · ``training/`` the two newest states to
     go on from · ``result.json`` test scores, written when the run has finished. Each is there whole or not at all.
+    Where it was exported so, ``encoder.onnx`` and ``step.onnx`` take the place of weights.
 
     Args:
         folder: an existing run.
@@ -117,6 +119,10 @@ class Run:
         """Whether both languages have theirs."""
         return all((self.folder / "tokenizer" / f"{name}.model").is_file() for name in ("source", "target"))
 
+    def has_graphs(self) -> bool:
+        """Whether it was exported as ONNX graphs."""
+        return all((self.folder / name).is_file() for name in GRAPHS)
+
     def tokenizers(self) -> tuple[Tokenizer, Tokenizer]:
         """Read the tokenizers of both languages."""
         folder = self.folder / "tokenizer"
@@ -159,6 +165,8 @@ class Run:
 
     def _whole(self, path: Path) -> Path:
         """A file of weights that is there."""
+        if self.has_graphs():
+            raise InputError(f"{self.folder} has ONNX graphs but no weights; give the run that they were made of")
         if not path.is_file():
             raise InputError(f"{self.folder} has no weights yet; let it train to its first validation")
         return path

@@ -22,6 +22,7 @@ from s2s.model.decoding_products import decoding_products
 from s2s.model.ensemble import Ensemble, OneModel, SearchState, Writer
 from s2s.model.product import products_by
 from s2s.model.seq2seq import Seq2Seq
+from s2s.onnx_writer import OnnxWriter, graphs_of
 from s2s.run import Run, common_tokenizers, pick_device
 from s2s.search.hypothesis import Search
 from s2s.text.batching import ParallelIds, SentenceIds, collate, plan_batches
@@ -92,7 +93,7 @@ class Translator:
     begins so, and its ``score`` takes empty sources.
 
     Args:
-        model: trained weights, used as they are, without dropout; several are an ``Ensemble``.
+        model: trained weights, used as they are, without dropout; several are an ``Ensemble``. Or exported graphs.
         source, target: tokenizers.
         search: beam search, greedy search or sampling.
         device: where to compute.
@@ -109,7 +110,7 @@ class Translator:
 
     def __init__(
         self,
-        model: Seq2Seq | Sequence[Seq2Seq],
+        model: Seq2Seq | Sequence[Seq2Seq] | OnnxWriter,
         *,
         source: Tokenizer,
         target: Tokenizer,
@@ -123,6 +124,7 @@ class Translator:
     ) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers={workers} would leave the work undone; give 1 or more, or null")
+        graphs, model = (model, ()) if isinstance(model, OnnxWriter) else (None, model)
         self.models = (model,) if isinstance(model, Seq2Seq) else tuple(model)
         self.source = source
         self.target = target
@@ -133,7 +135,7 @@ class Translator:
         self.longest = longest
         self.reranker: Reranker | None = None
         self.rendering = Rendering(source, target)
-        self._alone: Writer = OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models)
+        self._alone: Writer = graphs or (OneModel(self.models[0]) if len(self.models) == 1 else Ensemble(self.models))
         self._writer: Writer = self._alone
         # Reading a source is a small share of the time; it stays exact, and the same in batches of any size.
         layers = (
@@ -168,16 +170,17 @@ class Translator:
             fusion: a language model that has a say; None for none.
 
         Raises:
-            InputError: several runs whose tokenizers differ.
+            InputError: several runs whose tokenizers differ, or graphs with what they have not got.
         """
         if shortlist is not None and shortlist < 1:
             raise InputError(f"shortlist={shortlist} leaves no word; give 1 or more, or null for all words")
         given = [run] if isinstance(run, str | Path | Run) else run
         runs = [one if isinstance(one, Run) else Run(one) for one in given]
         source, target = common_tokenizers(runs)
-        chosen, search = pick_device(device), search or build(runs[0].config.search, "search")
+        graphs = graphs_of(runs, device=device, precision=precision)
+        chosen, search = pick_device("cpu" if graphs else device), search or build(runs[0].config.search, "search")
         loaded = cls(
-            [one.load_model(chosen) for one in runs],
+            graphs or [one.load_model(chosen) for one in runs],
             source=source,
             target=target,
             search=search,
@@ -238,8 +241,10 @@ class Translator:
         """The model.
 
         Raises:
-            InputError: there are several, of which no one can be looked into.
+            InputError: there are several, of which no one can be looked into, or graphs in its place.
         """
+        if not self.models:
+            raise InputError("exported graphs cannot be looked into; give the run that they were made of")
         if len(self.models) > 1:
             raise InputError(f"{len(self.models)} runs translate together, and only one can be looked into; give one")
         return self.models[0]
@@ -247,12 +252,13 @@ class Translator:
     @property
     def reads_source(self) -> bool:
         """Whether it translates; a language model goes on from beginnings of texts instead."""
-        return self.models[0].reads_source
+        return all(one.reads_source for one in self.models)
 
     @property
     def has_attention(self) -> bool:
         """Whether any model looks at the source."""
-        return any(one.decoder.attention.context_size for one in self.models)
+        own = isinstance(self._alone, OnnxWriter) and self._alone.has_attention
+        return own or any(one.decoder.attention.context_size for one in self.models)
 
     def using(self, search: Search) -> "Translator":
         """The same with another search."""

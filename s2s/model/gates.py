@@ -126,8 +126,8 @@ RELU_GATE = Gates(_relu, _relu_gradient, True)
 
 
 def gates_serve(inputs: Tensor) -> bool:
-    """Whether a layer that reads these inputs is computed by gates: on a CPU, in one precision."""
-    return inputs.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    """Whether a layer that reads these inputs is computed by gates: on a CPU, in one precision, by torch itself."""
+    return inputs.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not torch.compiler.is_exporting()
 
 
 def update(gates: Gates, from_input: Tensor, from_hidden: Tensor, state: State) -> State:

@@ -1,6 +1,7 @@
 """Three ways to read whole sequences by one recurrent layer.
 
-A loop over the positions serves every cell, gates worked out by hand a CPU, torch's kernels a GPU.
+A loop over the positions serves every cell, gates worked out by hand a CPU, torch's kernels a GPU. In an exported graph
+the loop is an operator, so that it is one for sequences of any length.
 """
 
 import warnings
@@ -29,7 +30,7 @@ def reversed_rows(rows: Tensor, lengths: Tensor | None) -> Tensor:
     positions = torch.arange(rows.shape[1])
     last = lengths[:, None].cpu() - 1
     order = torch.where(positions <= last, last - positions, positions)
-    order += torch.arange(0, order.numel(), rows.shape[1])[:, None]
+    order += torch.arange(rows.shape[0])[:, None] * rows.shape[1]
     turned: Tensor = _Turned.apply(rows, order.flatten().to(rows.device))  # type: ignore[no-untyped-call]
     return turned
 
@@ -67,7 +68,8 @@ def scan_by_loop(
     for direction, update in enumerate(updates):
         own = tuple(part.chunk(len(updates), dim=-1)[direction] for part in state)
         rows = reversed_rows(inputs, lengths) if direction else inputs
-        outputs, final = _loop(update, rows, own, lengths)
+        loop = _exported_loop if torch.compiler.is_exporting() else _loop
+        outputs, final = loop(update, rows, own, lengths)
         ways.append((reversed_rows(outputs, lengths) if direction else outputs, *final))
     outputs, *both = (torch.cat(parts, dim=-1) for parts in zip(*ways, strict=True))
     return outputs, tuple(both)
@@ -91,6 +93,23 @@ def _loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) 
         outputs.append(state[0])
     stacked = torch.stack(outputs, dim=1)
     return stacked if real is None else stacked.masked_fill(~real, 0), state
+
+
+def _exported_loop(update: Update, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
+    """As ``_loop``, by torch's operator for it, which ONNX has too: a prototype, so nothing but an export reads it."""
+    from torch._higher_order_ops.scan import scan as loop_operator
+
+    assert lengths is not None
+    real = (torch.arange(inputs.shape[1]) < lengths[:, None])[..., None]
+
+    def position(before: State, read: tuple[Tensor, Tensor]) -> tuple[State, Tensor]:
+        x, is_real = read
+        after = tuple(torch.where(is_real, *pair) for pair in zip(update(x, before), before, strict=True))
+        return after, after[0].clone()
+
+    first = tuple(part.clone() for part in state)  # the operator wants no two of its tensors in one place
+    final, outputs = loop_operator(position, first, (inputs.transpose(0, 1), real.transpose(0, 1)))
+    return outputs.transpose(0, 1).masked_fill(~real, 0), final
 
 
 def scan_by_gates(

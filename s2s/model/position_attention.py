@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from s2s.errors import InputError
 from s2s.model.attention import AdditiveAttention, Attention, Memory
-from s2s.model.product import Linear, linear
+from s2s.model.product import Linear
 from s2s.model.window import Window
 
 __all__ = ["CoverageAttention", "LocationAttention", "LocationSensitiveAttention"]
@@ -42,9 +42,8 @@ class LocationAttention(Attention):
     def energy(self, query: Tensor, memory: Memory, attended: Tensor) -> Tensor:
         """(B, Q, H) -> (B, Q, S); the lowest finite number beyond ``max_length``."""
         positions = memory.mask.shape[1]
-        energy = linear(query, self.project_query.weight[:positions])
-        beyond = max(0, positions - self.max_length)
-        return nn.functional.pad(energy, (0, beyond), value=torch.finfo(energy.dtype).min)
+        energy = self.project_query(query)
+        return nn.functional.pad(energy, (0, positions), value=torch.finfo(energy.dtype).min)[..., :positions]
 
 
 class LocationSensitiveAttention(AdditiveAttention):

@@ -188,7 +188,8 @@ class Recurrent(nn.Module, ABC):
             zeros = inputs.new_zeros(inputs.shape[0], self.num_layers, self.output_size)
             state = (zeros,) * self.state_parts
         lengths = None if lengths is None else lengths.cpu()
-        if lengths is not None and bool((lengths == inputs.shape[1]).all()):
+        # An exported graph is the same for all lengths.
+        if lengths is not None and not torch.compiler.is_exporting() and bool((lengths == inputs.shape[1]).all()):
             lengths = None
         finals = []
         for layer in range(self.num_layers):
@@ -245,7 +246,8 @@ class Recurrent(nn.Module, ABC):
         """Read whole sequences by one layer: (B, T, I), parts of (B, D) -> outputs (B, T, D), parts of (B, D)."""
         mask = None if draws.hidden is None else draws.hidden[:, layer]
         weights = [self.layer_weights(layer, direction, draws) for direction in range(self.directions)]
-        kernel, gates = (None, None) if self._forward_hooks else (self.kernel(), self.fused())
+        by_cell = self._forward_hooks or torch.compiler.is_exporting()
+        kernel, gates = (None, None) if by_cell else (self.kernel(), self.fused())
         thinned = mask is not None or (self.training and self.dropouts.recurrent > 0)
         # Without a gradient to keep for, and without padding, torch's kernel is the faster on a CPU too.
         by_gates = gates_serve(inputs) and (torch.is_grad_enabled() or lengths is not None or thinned)
