@@ -302,6 +302,21 @@ def test_dropping_every_unit_or_fewer_than_none_is_refused(cell, probability):
         stack(cell, variational_dropout=probability)
 
 
+@pytest.mark.parametrize("cell", ["rnn", "rnn relu", "gru", "lstm"])
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_the_kernels_of_a_gpu_read_unequal_lengths_as_a_cpu_does(monkeypatch, cell, bidirectional):
+    recurrent, lengths = stack(cell, num_layers=2, bidirectional=bidirectional), torch.tensor([2, 5, 1, 3])
+    x, state = inputs(4, 6), first_state(recurrent, 4)
+    read = []
+    for on_gpu in (False, True):
+        monkeypatch.setattr("s2s.model.recurrent.gates_serve", lambda inputs, on_gpu=on_gpu: not on_gpu)
+        leaves = [x.clone().requires_grad_(), *(part.clone().requires_grad_() for part in state)]
+        outputs, final = recurrent.scan(leaves[0], lengths=lengths, state=tuple(leaves[1:]))
+        loss = outputs.square().sum() + sum(part.sin().sum() for part in final)
+        read.append((outputs, *final, *torch.autograd.grad(loss, [*leaves, *recurrent.parameters()])))
+    assert_same(read[1], read[0])
+
+
 class OnGPU(torch.Tensor):
     """A tensor that says it lies on a GPU."""
 
