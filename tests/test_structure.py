@@ -194,7 +194,8 @@ def test_a_target_can_be_imported_and_built(file, target):
     if group == "optimizer" or (group.startswith("model/") and group != "model/sizes"):
         assert callable(build({"_target_": target, "_partial_": True}, group))
         return
-    given = ["data.source=de", "data.target=en", "data.name=a/b"] if choice in ("files", "hub") else []
+    names = {"files": "a/b", "hub": "a/b", "several": "[a/b,c/d]"}
+    given = ["data.source=de", "data.target=en", f"data.name={names[choice]}"] if choice in names else []
     config = compose("train", [f"{group}={choice}", *given] if group not in ("", "model/sizes") else [])
     part = {"": "training", "model/sizes": "model"}.get(group, group)
     sizes = {"source_vocabulary": 9, "target_vocabulary": 9} if part == "model" else {}
