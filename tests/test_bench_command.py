@@ -28,6 +28,7 @@ NOT_MEASURED = {
     "rescore",
     "candidates",
     "overwrite",
+    "to",
 }
 
 

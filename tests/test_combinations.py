@@ -183,6 +183,8 @@ def test_every_file_of_every_other_group_trains_one_update_and_translates(choice
         options += ["data.name=some/name", "data.source=de", "data.target=en"]
     if choice == "data=sample_text":
         options += ["data.train=null", "data.valid=null", "data.test=null"]
+    if choice == "data=several":
+        options += ["data.source=[de,en]", "data.target=[en,de]"]
     run = create_run(choice, *options)
     trainer, _ = prepare(run)
     assert trainer.train()

@@ -218,11 +218,11 @@ def test_one_alone_shares_with_nobody():
 @pytest.mark.parametrize("accumulation", [1, 4])
 def test_an_update_sums_gradients_once_however_many_batches_it_has(create_run, monkeypatch, accumulation):
     trainer, _ = prepare(create_run("training.batch_tokens=64", f"training.accumulation={accumulation}"))
-    ids, groups = trainer._epoch()
-    assert len(groups[0]) == accumulation
+    plan = trainer._plan()
+    assert len(plan.groups[0]) == accumulation
     trainer.processes, sums = Processes(2, 0), []
     monkeypatch.setattr("torch.distributed.all_reduce", sums.append)
-    trainer._update(ids, groups[0])
+    trainer._update(plan, 0)
     (summed,) = sums
     assert summed.numel() == 1 + sum(weight.numel() for weight in trainer.model.parameters())
 
