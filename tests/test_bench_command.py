@@ -28,7 +28,6 @@ NOT_MEASURED = {
     "rescore",
     "candidates",
     "overwrite",
-    "to",
 }
 
 
