@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper", reason="the sweep extra is not installed")
-pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the sweep extra is not installed")
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +24,12 @@ def test_the_next_run_is_chosen_by_the_best_validation_score_of_those_before(s2s
     assert compared.count("source_word_dropout") >= 2
 
 
-def test_runs_of_a_sweep_may_be_trained_at_the_same_time(s2s, small_options, tmp_path):
-    found = s2s("train", "-m", "hydra/launcher=joblib", "model/rnn=rnn,gru", *small_options, "training.steps=2")
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_runs_of_a_sweep_may_be_trained_at_the_same_time(launcher, s2s, small_options, tmp_path):
+    """Submitit's launcher on this machine is that of Slurm, with another queue."""
+    plugin = f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher"
+    pytest.importorskip(plugin, reason="the sweep extra is not installed")
+    found = s2s("train", "-m", f"hydra/launcher={launcher}", "model/rnn=rnn,gru", *small_options, "training.steps=2")
     assert found.returncode == 0, found.stderr.decode()
     finished = sorted(path.parent.name for path in (tmp_path / "runs").glob("*/result.json"))
     assert finished == ["files-de-en-luong-gru", "files-de-en-luong-rnn"]
