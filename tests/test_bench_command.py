@@ -198,5 +198,6 @@ def test_the_help_names_every_own_option(in_process):
         "precision",
         "shortlist",
         "workers",
+        "to",
         "bench",
     ]
