@@ -14,6 +14,7 @@ from s2s.onnx_writer import OnnxWriter
 from s2s.run import Run
 from s2s.storage import write_whole, writing
 
+HERE = {"path", "train", "valid", "test", "extra"}  # of the data: where it lies on this machine
 CARRIED = {"safetensors": ("result.json", "shortlist.npz"), "onnx": ("result.json",)}
 PRECISION = {"safetensors": "float16", "onnx": "float32"}
 
@@ -49,7 +50,9 @@ def pack(run: Run, folder: Path, *, name: str, form: str, precision: str) -> Non
             begun.mkdir(parents=True)
         given = OmegaConf.to_container(run.config)
         assert isinstance(given, dict)
-        given["data"] |= dict.fromkeys(("path", "train", "valid", "test", "extra"))
+        for key in HERE & given["data"].keys():
+            of_each = given["data"][key]
+            given["data"][key] = [""] * len(of_each) if isinstance(of_each, list) else None
         write_whole(begun / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(given)).encode("utf-8"))
         packed = Run(begun)
         packed.save_tokenizers(*run.tokenizers())

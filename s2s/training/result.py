@@ -73,7 +73,11 @@ def show_result(
             if notice := pictured.draw(heatmap):
                 say(notice)
             print(f"\nheatmap    {heatmap}")
-        print(f'next       echo "{sources[shown[0]]}" | python -m s2s.translate run={run.folder}')
+        text, to = sources[shown[0]], ""
+        if run.tagged_languages():
+            tag, _, text = text.partition(" ")
+            to = f" to={tag.removeprefix('<2').removesuffix('>')}"
+        print(f'next       echo "{text}" | python -m s2s.translate run={run.folder}{to}')
 
 
 def show_perplexity(run: Run, split: str, texts: list[str]) -> None:

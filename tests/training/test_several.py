@@ -1,5 +1,7 @@
 """Several corpora and several directions in one model: how often each is drawn from, and what tags do."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import ENGLISH, GERMAN
@@ -138,6 +140,24 @@ def test_training_is_on_all_directions_and_goes_on_where_it_stopped(create_run, 
     going_on, _ = prepare(run)
     going_on.train()
     assert same(straight.model.state_dict(), going_on.model.state_dict())
+
+
+@pytest.mark.parametrize("format", ["safetensors", "onnx"])
+def test_what_is_given_away_is_asked_for_a_language_too(in_process, digits, format):
+    folders = f"data.path=[{digits},{digits}]"
+    options = ["data=several", folders, "data.source=[de,en]", "data.target=[en,de]", "data.tags=true"]
+    options += ["tokenizer=word", "sizes.embedding=8", "sizes.hidden=8", "training.steps=2", "device=cpu"]
+    code, out, err = in_process("train", *options, "name=two")
+    assert code == 0, err
+    (following,) = [line for line in out.splitlines() if line.startswith("next ")]
+    assert "<2" not in following
+    assert following.endswith("| python -m s2s.translate run=runs/two to=en")
+    code, _, err = in_process("export", "run=runs/two", f"format={format}", "precision=null", "output=given")
+    assert code == 0, err
+    assert str(digits) not in Path("given/config.yaml").read_text("utf-8")
+    found = [in_process("translate", f"run={run}", "to=en", stdin=b"drei vier\n") for run in ("runs/two", "given")]
+    assert [code for code, _, _ in found] == [0, 0], found
+    assert found[0][1] == found[1][1]
 
 
 @pytest.mark.parametrize(
