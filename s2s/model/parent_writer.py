@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from s2s.model.decoder import DecoderState, LuongDecoder
+from s2s.model.decoder import DecoderState, DecoderStep, LuongDecoder
 from s2s.model.ensemble import OneModel, SearchState, WordList, Writer
 from s2s.model.gates import Gates, update
 from s2s.model.product import linear
 from s2s.model.seq2seq import Seq2Seq
 from s2s.text.batching import Batch, Sequences
+from s2s.text.tokenizer import BOS
 
 __all__ = ["ParentState", "ParentWriter", "writer_of"]
 
@@ -112,6 +113,23 @@ class ParentWriter:
 
     def step(self, tokens: Tensor, state: ParentState) -> tuple[Tensor, Tensor, ParentState]:
         """See ``Writer``."""
+        result = self._position(tokens, state)
+        log_probs = self._by_rows.log_probs(result.output, state.words)
+        return log_probs, result.attention, replace(state, decoder=result.state, rows=None)
+
+    def force(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """See ``Writer``; step by step, so that rounded products are those of a search."""
+        assert batch.target is not None
+        state, outputs, attention = self.start(batch.source), [], []
+        for tokens in nn.functional.pad(batch.target.ids[:, :-1], (1, 0), value=BOS).unbind(dim=1):
+            result = self._position(tokens, state)
+            state = replace(state, decoder=result.state)
+            outputs.append(result.output)
+            attention.append(result.attention)
+        return self._by_rows.log_probs(torch.stack(outputs, dim=1), None), torch.stack(attention, dim=1)
+
+    def _position(self, tokens: Tensor, state: ParentState) -> DecoderStep:
+        """Write one target position after tokens (N,)."""
         decoder, bottom, rows, before = self._by_rows.model.decoder, state.bottom, state.rows, state.decoder
         assert isinstance(decoder, LuongDecoder)
         feed, hidden, from_token = before.feed, before.rnn[0][:, 0], bottom.table[tokens]
@@ -124,13 +142,7 @@ class ParentWriter:
             before = before.select(rows)
         from_input = from_token if from_feed is None else from_token + from_feed
         first = update(bottom.gates, from_input, from_hidden, tuple(part[:, 0] for part in before.rnn))
-        result = decoder.look(*decoder.recurrent.step_above(first, before.rnn), before, state.memory)
-        log_probs = self._by_rows.log_probs(result.output, state.words)
-        return log_probs, result.attention, replace(state, decoder=result.state, rows=None)
-
-    def force(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """See ``Writer``."""
-        return self._by_rows.force(batch)
+        return decoder.look(*decoder.recurrent.step_above(first, before.rnn), before, state.memory)
 
 
 def _parameter(weight: Tensor) -> nn.Parameter:

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny_models import CELLS, DECODERS, SOURCES, model_of, name_of, padded
+from tiny_models import CELLS, DECODERS, SOURCES, batch_of, model_of, name_of, padded
 
 import s2s.model.parent_writer as module
 from s2s.model.attention import GeneralAttention
@@ -53,6 +53,15 @@ def assert_equal_to_rows(model, **options):
 @pytest.mark.parametrize("cell", [*CELLS, partial(RNN, nonlinearity="relu"), partial(LSTM, residual=True)], ids=name_of)
 def test_every_cell_writes_what_it_writes_by_rows(cell, feeding, layers):
     assert_equal_to_rows(model_of(feeding, rnn=cell, num_layers=layers))
+
+
+@pytest.mark.parametrize("feeding", ["luong", "luong without feeding"])
+@pytest.mark.parametrize("cell", CELLS, ids=name_of)
+def test_given_targets_are_scored_as_by_rows(cell, feeding):
+    model, batch = model_of(feeding, rnn=cell, num_layers=2), batch_of([0, 1, 2])
+    with torch.no_grad():
+        for own, other in zip(writer_of(model).force(batch), OneModel(model).force(batch), strict=True):
+            torch.testing.assert_close(own, other, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("attention", [GeneralAttention, CoverageAttention], ids=name_of)
