@@ -1,6 +1,7 @@
 """A large corpus is trained on portion by portion, and every pair once an epoch all the same."""
 
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from s2s.train import prepare
 from s2s.training import data as data_module
 from s2s.training.data import texts_to_learn
-from s2s.training.portion import cut
+from s2s.training.portion import cut, planned
+from s2s.training.processes import Processes
 
 
 @pytest.mark.parametrize(("size", "of"), [(3, 4), (4, 3), (10, 1), (11, 1)])
@@ -25,6 +27,22 @@ def test_every_row_is_in_one_portion_of_an_epoch_and_epochs_differ(size, of):
     assert portions == [portion.tolist() for portion, _ in epoch(0)]
     for other in (epoch(1), epoch(0, seed=2)):
         assert (portions != [portion.tolist() for portion, _ in other]) == (of > 1)
+
+
+def test_streams_of_a_running_text_are_dealt_out_and_are_those_of_one_process(create_run):
+    trainer, _ = prepare(create_run("model=lm", "training.truncated_length=7"))
+    portion = trainer.data.portion(0, 0, ())
+
+    def plan(count, rank, tokens):
+        settings = replace(trainer.settings, batch_tokens=tokens)
+        return planned(portion, settings, seed=1, epoch=0, processes=Processes(count, rank))
+
+    whole, first, second = plan(1, 0, 70), plan(2, 0, 35), plan(2, 1, 35)
+    assert whole.streams == first.streams == second.streams == 10
+    assert whole.tokens == first.tokens == second.tokens
+    for (batch,), (one,), (other,) in zip(whole.groups, first.groups, second.groups, strict=True):
+        assert sorted([*one, *other]) == sorted(batch)
+        assert len(one) == len(other) == 5
 
 
 def seen(trainer):
