@@ -19,6 +19,7 @@ from s2s.report.words import merge_pieces
 from s2s.report.writers import numbered_pictures
 from s2s.run import Run
 from s2s.search.beam import BeamSearch, BeamStep
+from s2s.text.batching import ParallelIds, SentenceIds
 from s2s.text.tokenizer import EOS
 from s2s.translator import Translation, Translator
 
@@ -91,8 +92,11 @@ def _check_suffix(path: str, known: tuple[str, ...], what: str) -> None:
 
 def cell_traces(translator: Translator, translation: Translation) -> "list[CellTrace]":
     """What every layer of the encoder and the decoder did while a translation's tokens were read and written."""
-    with recorded_cells(translator.model) as updates:
-        translator.score([translation.source], [translation.target_tokens])
+    model, target = translator.model, translator.rendering.target_ids(translation.target_tokens)
+    pair = ParallelIds(SentenceIds.of(translator.source.encode([translation.source])), SentenceIds.of([target]))
+    # The model itself reads the pair, as a search takes its cells' products elsewhere.
+    with recorded_cells(model.eval()) as updates, torch.inference_mode():
+        model(pair.batch([0]).to(translator.device))
     source = translation.source_tokens[::-1] if translator.model.encoder.reverse else translation.source_tokens
     read = {"encoder": source, "decoder": ("<s>", *translator.rendering.turned(translation.target_tokens)[:-1])}
     return [_trace(list(group), read) for _, group in groupby(sorted(updates, key=_place), key=_place)]

@@ -518,13 +518,24 @@ def test_a_model_learns_by_narrow_products_nearly_what_it_does_by_plain_ones(dec
     assert 0 < (narrow - whole).norm() < 0.05 * whole.norm()
 
 
-@pytest.mark.parametrize("asked", [{}, {"_is_avx512_bf16_supported": False}, {"_is_avx512_bf16_supported": True}])
-def test_the_processor_is_asked_for_its_instructions(monkeypatch, asked):
-    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        monkeypatch.delattr(torch.cpu, name, raising=False)
-    for name, answer in asked.items():
-        monkeypatch.setattr(torch.cpu, name, lambda answer=answer: answer, raising=False)
-    assert multiplies_bfloat16.__wrapped__() == any(asked.values())
+@pytest.mark.parametrize(
+    ("processor", "wanted"),
+    [
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": True}, True),
+        ({"cpu_name": "AMD EPYC", "avx512_bf16": False}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": False}, False),
+        ({"cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, True),
+        ({"architecture": "aarch64"}, False),
+    ],
+)
+def test_products_are_in_bfloat16_where_the_processor_is_faster_so(monkeypatch, processor, wanted):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor, raising=False)
+    assert multiplies_bfloat16.__wrapped__() is wanted
+
+
+def test_an_older_torch_says_nothing_of_its_processor_and_has_float32(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert multiplies_bfloat16.__wrapped__() is False
 
 
 # The faster library.
