@@ -8,7 +8,7 @@ Whatever a step multiplies with a weight goes through ``linear``, which is torch
 So a model is written once, without a thought of how its products are taken.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -117,7 +117,7 @@ def multiplies_bfloat16() -> bool:
 
     They do in AMX's tiles and by AMD's AVX512-BF16. Intel's AVX512-BF16 alone takes half as long again as float32.
     """
-    processor = getattr(torch.cpu, "get_capabilities", dict)()  # of late, so an older torch has none
+    processor: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch has none
     by_amd = str(processor.get("cpu_name")).startswith("AMD")
     return bool(processor.get("amx_bf16")) or (by_amd and bool(processor.get("avx512_bf16")))
 
