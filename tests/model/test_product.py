@@ -578,18 +578,19 @@ def test_no_rows_and_no_width_are_those_of_the_plain_product(shape, dtype, biase
 
 @needs_onednn
 @pytest.mark.parametrize(
-    ("instructions", "mkl", "dtype", "calls"),
+    ("processor", "mkl", "dtype", "calls"),
     [
-        ("AVX512", True, torch.float32, 1),
-        ("AVX512", True, torch.float64, 0),
-        ("AVX2", True, torch.float32, 0),
-        ("AVX2", False, torch.float32, 1),
-        ("DEFAULT", False, torch.float32, 1),
+        ({"cpu_name": "AMD EPYC", "avx512_f": True}, True, torch.float32, 1),
+        ({"cpu_name": "AMD EPYC", "avx512_f": True}, True, torch.float64, 0),
+        ({"cpu_name": "AMD EPYC", "avx512_f": False}, True, torch.float32, 0),
+        ({"cpu_name": "AMD EPYC", "avx512_f": False}, False, torch.float32, 1),
+        ({"cpu_name": "Intel Xeon", "avx512_f": True}, True, torch.float32, 0),
+        ({"architecture": "aarch64"}, False, torch.float32, 1),
     ],
     ids=str,
 )
-def test_multiply_goes_to_onednn_in_float32_unless_mkl_is_the_faster(instructions, mkl, dtype, calls, monkeypatch):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: instructions)
+def test_multiply_goes_to_onednn_in_float32_unless_mkl_is_the_faster(processor, mkl, dtype, calls, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor, raising=False)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     monkeypatch.setattr(product_module, "prefers_onednn", product_module.prefers_onednn.__wrapped__)
     seen, operation = [], torch.ops.mkldnn._linear_pointwise
