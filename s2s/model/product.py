@@ -276,11 +276,12 @@ def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of W from those of the products with it, ``Σ_n g_n x_nᵀ``: x (N, I), g (N, O) -> (O, I).
 
     Of every sentence's own: (B, N, I), (B, N, O) -> (B, O, I). oneDNN copies its first operand where that is turned
-    round, so the narrower one comes first. Of both in bfloat16 it is in float32.
+    round, so there the narrower one comes first. Of both in bfloat16 it is in float32.
     """
     if inputs.dim() == 3:
         return gradients.transpose(1, 2) @ inputs
-    if gradients.shape[1] > inputs.shape[1]:
+    by_onednn = inputs.dtype == torch.bfloat16 or prefers_onednn()
+    if by_onednn and gradients.shape[1] > inputs.shape[1]:
         return multiply(inputs.t(), gradients.t()).t()
     return multiply(gradients.t(), inputs.t())
 
