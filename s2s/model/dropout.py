@@ -6,6 +6,7 @@ position with its state.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +53,21 @@ class Dropouts:
         """Raise an InputError for a dropout that is none."""
         places = {f"{place}_dropout": value for place, value in vars(self).items() if place != "variational"}
         check_probabilities("model", **places)
+
+    @classmethod
+    def where_unset(
+        cls,
+        dropout: float,
+        *,
+        embedding: float | None,
+        layer: float | None,
+        output: float | None,
+        **others: Any,
+    ) -> "Dropouts":
+        """Take one probability in these places where they have none of their own, and ``others`` as they are."""
+        check_probabilities("model", dropout=dropout)
+        embedding, layer, output = (dropout if own is None else own for own in (embedding, layer, output))
+        return cls(embedding=embedding, layer=layer, output=output, **others)
 
 
 NO_DROPOUT = Dropouts()

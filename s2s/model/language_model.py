@@ -12,12 +12,12 @@ from torch import Tensor
 from s2s.model.attention import NoAttention
 from s2s.model.bridge import ZeroBridge
 from s2s.model.decoder_unattended import SutskeverDecoder
-from s2s.model.dropout import Dropout, Dropouts, check_probabilities
-from s2s.model.embedding import Embedding, EmbeddingDropout
+from s2s.model.dropout import Dropouts, check_probabilities
+from s2s.model.embedding import Embedding
 from s2s.model.encoder import NoEncoder
 from s2s.model.readout import Readout
 from s2s.model.recurrent import Recurrent, RecurrentState
-from s2s.model.seq2seq import Seq2Seq, check_sharing, check_sizes
+from s2s.model.seq2seq import Seq2Seq, assembled, check_sharing, check_sizes
 from s2s.text.batching import Sequences
 from s2s.text.tokenizer import BOS, EOS
 
@@ -82,12 +82,13 @@ def build_language_model(
         feature_size = embedding_size if tie_readout else hidden_size
     check_sizes(embedding=embedding_size, hidden=hidden_size, feature=feature_size)
     check_sharing((source_vocabulary, target_vocabulary), (feature_size, embedding_size) if tie_readout else None)
-    check_probabilities("model", dropout=dropout, word_dropout=word_dropout)
-    dropouts = Dropouts(
-        embedding=dropout if embedding_dropout is None else embedding_dropout,
-        layer=dropout if layer_dropout is None else layer_dropout,
+    check_probabilities("model", word_dropout=word_dropout)
+    dropouts = Dropouts.where_unset(
+        dropout,
+        embedding=embedding_dropout,
+        layer=layer_dropout,
+        output=output_dropout,
         recurrent=recurrent_dropout,
-        output=dropout if output_dropout is None else output_dropout,
         target_word=word_dropout,
         variational=variational,
     )
@@ -102,20 +103,15 @@ def build_language_model(
         num_layers=num_layers,
         dropouts=dropouts,
     )
-    built_readout = readout(
-        decoder.output_size,
-        feature_size=feature_size,
-        vocabulary_size=target_vocabulary,
-        dropout=Dropout(dropouts.output, variational=variational),
-        weight=embedding.weight if tie_readout else None,
-    )
-    return Seq2Seq(
+    return assembled(
         encoder=encoder,
-        bridge=ZeroBridge(encoder, decoder=decoder),
+        bridge=ZeroBridge,
         decoder=decoder,
-        readout=built_readout,
+        readout=readout,
         embedding=embedding,
-        dropout=EmbeddingDropout(units=dropouts.embedding, words=dropouts.target_word, variational=variational),
+        feature_size=feature_size,
+        tied=tie_readout,
+        dropouts=dropouts,
     )
 
 

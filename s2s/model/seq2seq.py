@@ -11,7 +11,7 @@ from s2s.errors import InputError
 from s2s.model.attention import Attention, Memory
 from s2s.model.bridge import Bridge
 from s2s.model.decoder import Decoder, DecoderState, DecoderStep
-from s2s.model.dropout import Dropout, Dropouts, check_probabilities
+from s2s.model.dropout import Dropout, Dropouts
 from s2s.model.embedding import Embedding, EmbeddingDropout
 from s2s.model.encoder import Encoded, Encoder, NoEncoder, build_encoder
 from s2s.model.readout import Readout
@@ -20,7 +20,7 @@ from s2s.model.window import Window
 from s2s.text.batching import Batch, Sequences
 from s2s.text.tokenizer import BOS
 
-__all__ = ["Seq2Seq", "build_seq2seq", "check_sharing", "check_sizes"]
+__all__ = ["Seq2Seq", "assembled", "build_seq2seq", "check_sharing", "check_sizes"]
 
 
 class Seq2Seq(nn.Module):
@@ -191,13 +191,13 @@ def build_seq2seq(
             f"model.encoder_size={encoder_size} cannot be shared by two directions; give an even number or set "
             "model.bidirectional=false"
         )
-    check_probabilities("model", dropout=dropout)
-    dropouts = Dropouts(
-        embedding=dropout if embedding_dropout is None else embedding_dropout,
-        layer=dropout if layer_dropout is None else layer_dropout,
+    dropouts = Dropouts.where_unset(
+        dropout,
+        embedding=embedding_dropout,
+        layer=layer_dropout,
+        output=output_dropout,
         recurrent=recurrent_dropout,
         context=context_dropout,
-        output=dropout if output_dropout is None else output_dropout,
         source_word=source_word_dropout,
         target_word=target_word_dropout,
         variational=variational,
@@ -227,20 +227,46 @@ def build_seq2seq(
         num_layers=num_layers if decoder_layers is None else decoder_layers,
         dropouts=dropouts,
     )
-    built_readout = readout(
-        built_decoder.output_size,
+    return assembled(
+        encoder=encoder,
+        bridge=bridge,
+        decoder=built_decoder,
+        readout=readout,
+        embedding=target_embedding,
         feature_size=feature_size,
-        vocabulary_size=target_vocabulary,
-        dropout=Dropout(dropouts.output, variational=variational),
-        weight=target_embedding.weight if tie_readout else None,
+        tied=tie_readout,
+        dropouts=dropouts,
+    )
+
+
+def assembled(
+    *,
+    encoder: Encoder | NoEncoder,
+    bridge: Callable[..., Bridge],
+    decoder: Decoder,
+    readout: Callable[..., Readout],
+    embedding: Embedding,
+    feature_size: int,
+    tied: bool,
+    dropouts: Dropouts,
+) -> Seq2Seq:
+    """Make what follows from an encoder and a decoder, and the model; see ``build_seq2seq``."""
+    built_readout = readout(
+        decoder.output_size,
+        feature_size=feature_size,
+        vocabulary_size=len(embedding.weight),
+        dropout=Dropout(dropouts.output, variational=dropouts.variational),
+        weight=embedding.weight if tied else None,
     )
     return Seq2Seq(
         encoder=encoder,
-        bridge=bridge(encoder, decoder=built_decoder),
-        decoder=built_decoder,
+        bridge=bridge(encoder, decoder=decoder),
+        decoder=decoder,
         readout=built_readout,
-        embedding=target_embedding,
-        dropout=EmbeddingDropout(units=dropouts.embedding, words=dropouts.target_word, variational=variational),
+        embedding=embedding,
+        dropout=EmbeddingDropout(
+            units=dropouts.embedding, words=dropouts.target_word, variational=dropouts.variational
+        ),
     )
 
 
