@@ -22,7 +22,8 @@ class BeamSearch:
 
     ``score = log_prob / lp(Y) + cp(X; Y)``, Wu et al. (2016), eq. 14. A candidate that ends counts when it is among the
     best ``beam_size`` of its step; the best ``beam_size`` others live on. A sentence stops when nothing alive can
-    still change its ``n_best`` (Huang, Zhao & Ma 2017); a beam of one stops at its first EOS, which makes it greedy.
+    still change its ``n_best`` (Huang, Zhao & Ma 2017), unless by targets that are too long to be awaited; a beam of
+    one stops at its first EOS, which makes it greedy.
 
     Args:
         beam_size: rows per sentence, K.
@@ -31,6 +32,9 @@ class BeamSearch:
         min_ratio: a target has at least ``floor(min_ratio * source_length)`` tokens, EOS counted on both sides.
         max_ratio: and at most ``floor(max_ratio * source_length) + max_extra``, though never less than EOS itself.
         max_extra: see ``max_ratio``.
+        overtake_ratio: a target is awaited until it has ``floor(overtake_ratio * length) + 3`` tokens, by the length of
+            the longest that its sentence has kept. Where the penalty favours length, the best there could be beyond
+            that is a target that goes on to its limit at no cost, and waiting for it hardly ever pays. None waits.
     """
 
     beam_size: int = 5
@@ -39,6 +43,7 @@ class BeamSearch:
     min_ratio: float = 0.0
     max_ratio: float = 2.0
     max_extra: int = 10
+    overtake_ratio: float | None = 1.25
 
     def __post_init__(self) -> None:
         if self.beam_size < 1:
@@ -49,6 +54,10 @@ class BeamSearch:
             raise InputError(f"length_penalty must be a finite number, got {self.length_penalty}; 0 turns it off")
         if not 0 <= self.coverage_penalty < math.inf:
             raise InputError(f"coverage_penalty must be finite and not below 0, got {self.coverage_penalty}; 0 is none")
+        if self.overtake_ratio is not None and not 1 <= self.overtake_ratio < math.inf:
+            raise InputError(
+                f"overtake_ratio must be 1 or more, got {self.overtake_ratio}; null waits for targets of any length"
+            )
         check_limits(min_ratio=self.min_ratio, max_ratio=self.max_ratio, max_extra=self.max_extra)
 
     @torch.inference_mode()
@@ -88,4 +97,4 @@ class BeamSearch:
             max_ratio=self.max_ratio,
             max_extra=self.max_extra,
         )
-        return Board(request, limits, beam_size=self.beam_size, penalties=penalties)
+        return Board(request, limits, beam_size=self.beam_size, penalties=penalties, overtake_ratio=self.overtake_ratio)

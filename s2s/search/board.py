@@ -10,7 +10,7 @@ from torch import Tensor
 
 from s2s.search.candidates import best_of_blocks, top_candidates
 from s2s.search.hypothesis import AnyState, Ending, History, Hypothesis, Ranking, Request, Step, check_numbers, on_host
-from s2s.search.penalties import coverage_penalty, forbid_, length_penalty, score_bound
+from s2s.search.penalties import awaited_length, coverage_penalty, forbid_, length_penalty, score_bound
 
 __all__ = ["BeamStep", "Board", "Candidates"]
 
@@ -68,6 +68,7 @@ class Board:
         beam_size: rows per sentence, K.
         penalties: alpha and beta (see ``BeamSearch``); of several settings, each ranks what has ended for itself. What
             lives on is chosen by log-probability alone, so one search finds what a search with each setting would.
+        overtake_ratio: how long a target is awaited (see ``BeamSearch``).
     """
 
     def __init__(
@@ -77,8 +78,10 @@ class Board:
         *,
         beam_size: int,
         penalties: Sequence[tuple[float, float]],
+        overtake_ratio: float | None,
     ) -> None:
         self.request, self.beam_size, self.penalties = request, beam_size, penalties
+        self.overtake_ratio = overtake_ratio
         self.source_lengths: Integers = request.source_lengths.cpu().numpy()
         self.minimum, self.maximum = limits
         self.history, self.rankings = History(), [Ranking(len(self.source_lengths), request.n_best) for _ in penalties]
@@ -193,12 +196,16 @@ class Board:
         return [Ending(sentence, row, self.length, *rest) for sentence, row, *rest in zip(*columns, strict=True)]
 
     def _done(self, alive: Candidates) -> NDArray[np.bool_]:
-        """Which sentences nothing alive can change any more: (B,)."""
+        """Which sentences nothing alive can change any more: (B,). A setting keeps what it has when it is done."""
         best = alive.log_probs.max(axis=1)
         done: NDArray[np.bool_] = np.ones(len(best), dtype=np.bool_)
         for (alpha, _), ranking in zip(self.penalties, self.rankings, strict=True):
-            worst_kept = ranking.worst[self.sentences]
-            done &= score_bound(best, self.length + 1, self.maximum[self.sentences], alpha) <= worst_kept
+            longest = self.maximum[self.sentences]
+            if self.overtake_ratio is not None:
+                longest = np.minimum(longest, awaited_length(ranking.longest[self.sentences], self.overtake_ratio))
+            bound = score_bound(best, self.length + 1, np.maximum(longest, self.length + 1), alpha)
+            ranking.closed[self.sentences] |= bound <= ranking.worst[self.sentences]
+            done &= ranking.closed[self.sentences]
         done |= best == -np.inf
         if self.beam_size == 1:
             done |= np.isfinite(self.rankings[0].worst[self.sentences])

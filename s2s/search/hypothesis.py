@@ -162,13 +162,20 @@ class Ranking:
         self.kept: list[list[Ending]] = [[] for _ in range(sentences)]
         self.worst = np.full(sentences, -np.inf)
         """(B,): the score that a newcomer has to beat; -inf while there is room."""
+        self.longest = np.zeros(sentences, dtype=np.int64)
+        """(B,): tokens of the longest that is kept; 0 where none is."""
+        self.closed = np.zeros(sentences, dtype=np.bool_)
+        """(B,): which sentences have their endings, so that no other is added."""
         self._n_best = n_best
 
     def add(self, ending: Ending) -> None:
         """Rank one ending among its sentence's others and forget what falls off."""
+        if self.closed[ending.sentence]:
+            return
         kept = self.kept[ending.sentence]
         bisect.insort(kept, ending, key=lambda other: -other.score)
         del kept[self._n_best :]
+        self.longest[ending.sentence] = max(one.length for one in kept)
         if len(kept) == self._n_best:
             self.worst[ending.sentence] = kept[-1].score
 

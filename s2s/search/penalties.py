@@ -14,6 +14,7 @@ from s2s.errors import InputError
 # An unseen source position costs log(1e-12) = -27.6 instead of making the score infinite.
 SMALLEST_COVERAGE = 1e-12
 MOST_RATIO, MOST_EXTRA = 100, 10_000
+AWAITED_EXTRA = 3
 
 
 def length_penalty(length: int | NDArray[np.int64], alpha: float) -> Any:
@@ -46,6 +47,12 @@ def score_bound(
     """
     bound: NDArray[np.float64] = log_prob / length_penalty(maximum if alpha > 0 else next_length, alpha)
     return bound
+
+
+def awaited_length(longest: NDArray[np.int64], ratio: float) -> NDArray[np.int64]:
+    """How long a target may be to be awaited, given the longest of those that each sentence has kept: (B,) -> (B,)."""
+    awaited: NDArray[np.int64] = np.floor(ratio * longest).astype(np.int64) + AWAITED_EXTRA
+    return awaited
 
 
 def length_limits(

@@ -1,5 +1,7 @@
 """Beam search against brute force, forced decoding and itself in other batches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -183,7 +185,7 @@ class TestStopping:
         self, alpha: float, beta: float, n_best: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         model = ToyModel(vocabulary=10, seed=5, spread=1.5, eos_bias=2.0)
-        searcher = BeamSearch(beam_size=4, length_penalty=alpha, coverage_penalty=beta)
+        searcher = BeamSearch(beam_size=4, length_penalty=alpha, coverage_penalty=beta, overtake_ratio=None)
         lengths = [1 + number % 8 for number in range(40)]
         stopping = search(searcher, model, list(range(40)), lengths, n_best)
         steps_stopping = sum(model.calls)
@@ -196,6 +198,36 @@ class TestStopping:
         ]
         if alpha < 1:  # a longer target may still win where the penalty is steeper
             assert steps_stopping < sum(model.calls)
+
+    def test_nothing_is_missed_but_what_is_too_long_to_be_awaited(self) -> None:
+        model, lengths = ToyModel(vocabulary=10, seed=5, spread=1.5, eos_bias=2.0), [1 + n % 8 for n in range(200)]
+        patient = BeamSearch(beam_size=4, length_penalty=2.0, overtake_ratio=None)
+        every = search(patient, model, list(range(200)), lengths)
+        steps, missed = sum(model.calls), 0
+        model.calls.clear()
+        found = search(replace(patient, overtake_ratio=1.5), model, list(range(200)), lengths)
+        assert sum(model.calls) < 0.85 * steps
+        for (wanted,), (got,) in zip(every, found, strict=True):
+            if wanted.tokens != got.tokens:
+                missed += 1
+                assert wanted.score > got.score
+                assert len(wanted.tokens) > int(1.5 * len(got.tokens)) + 3
+        assert missed
+
+    def test_a_target_that_is_longer_than_awaited_is_written_where_it_is_ahead(self) -> None:
+        """Two targets, of 1 and of 9 tokens; the long one is likelier from its second token on."""
+
+        def step(tokens: torch.Tensor, state: ToyState) -> tuple[torch.Tensor, torch.Tensor, ToyState]:
+            likely = {BOS: {EOS: 0.1, 2: 0.9}, **{token: {token + 1: 1.0} for token in range(2, 9)}, 9: {EOS: 1.0}}
+            table = torch.zeros(len(tokens), 10)
+            for row, token in enumerate(tokens.tolist()):
+                for following, probability in likely.get(token, {EOS: 1.0}).items():
+                    table[row, following] = probability
+            return table.log(), torch.ones(len(tokens), 3), state
+
+        state = ToyModel().start([0], [9])
+        (best,), *_ = BeamSearch(beam_size=2)(step, state, Request(torch.tensor([9]), bos=BOS, eos=EOS))
+        assert best.tokens == (2, 3, 4, 5, 6, 7, 8, 9, EOS)
 
 
 class TestLimits:

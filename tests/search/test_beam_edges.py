@@ -116,6 +116,11 @@ class TestMistakes:
         ("options", "message"),
         [
             ({"beam_size": 0}, "beam_size must be 1 or more, got 0; 1 is greedy"),
+            (
+                {"overtake_ratio": 0.5},
+                "overtake_ratio must be 1 or more, got 0.5; null waits for targets of any length",
+            ),
+            ({"overtake_ratio": float("inf")}, "overtake_ratio must be 1 or more, got inf"),
             ({"length_penalty": float("nan")}, "length_penalty must be a finite number, got nan; 0 turns it off"),
             ({"coverage_penalty": -0.1}, "coverage_penalty must be finite and not below 0, got -0.1; 0 is none"),
             ({"coverage_penalty": float("inf")}, "coverage_penalty must be finite and not below 0, got inf"),

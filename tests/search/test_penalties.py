@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from s2s.search.penalties import coverage_penalty, forbid_, length_limits, length_penalty, score_bound
+from s2s.search.penalties import awaited_length, coverage_penalty, forbid_, length_limits, length_penalty, score_bound
 
 
 def test_length_penalty_by_hand() -> None:
@@ -36,6 +36,10 @@ def test_no_continuation_scores_above_the_bound(alpha: float) -> None:
         for p, longest in zip(log_prob.tolist(), maximum.tolist(), strict=True)
     ]
     assert bound.tolist() == pytest.approx(reachable, rel=1e-12)
+
+
+def test_what_is_awaited_grows_with_the_longest_that_is_kept() -> None:
+    assert awaited_length(np.array([0, 1, 10, 11]), 1.25).tolist() == [3, 4, 15, 16]
 
 
 def test_limits_are_floors_of_the_sources_own_length() -> None:
