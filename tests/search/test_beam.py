@@ -8,6 +8,7 @@ import torch
 from toy_models import BOS, EOS, ToyModel, ToyState, UnorderedState, every_target, forced, score_by_hand, tokens_of
 
 from s2s.search import BeamSearch, Hypothesis, Request, board
+from s2s.search.hypothesis import Ending, Ranking
 
 FORBIDDEN = (BOS,)
 LENGTHS = [3, 7, 4, 1, 9, 5, 2, 6]
@@ -214,11 +215,19 @@ class TestStopping:
                 assert len(wanted.tokens) > int(1.5 * len(got.tokens)) + 3
         assert missed
 
+    def test_the_longest_that_is_kept_says_how_long_is_awaited(self) -> None:
+        ranking, longest = Ranking(1, n_best=2), []
+        for length, score in ((9, -2.0), (3, -1.0), (4, -0.5), (8, -3.0)):
+            ranking.add(Ending(0, 0, length, score, score, score, True))
+            longest.append(int(ranking.longest[0]))
+        assert longest == [9, 9, 4, 4]
+
     def test_a_target_that_is_longer_than_awaited_is_written_where_it_is_ahead(self) -> None:
-        """Two targets, of 1 and of 9 tokens; the long one is likelier from its second token on."""
+        """Two targets, of 1 and of 9 tokens; the long one costs more after 4, as far as is awaited."""
 
         def step(tokens: torch.Tensor, state: ToyState) -> tuple[torch.Tensor, torch.Tensor, ToyState]:
-            likely = {BOS: {EOS: 0.1, 2: 0.9}, **{token: {token + 1: 1.0} for token in range(2, 9)}, 9: {EOS: 1.0}}
+            likely = {BOS: {EOS: 0.45, 2: 0.31}, **{token: {token + 1: 1.0} for token in range(2, 9)}, 9: {EOS: 1.0}}
+            likely[6] = {7: 0.92}
             table = torch.zeros(len(tokens), 10)
             for row, token in enumerate(tokens.tolist()):
                 for following, probability in likely.get(token, {EOS: 1.0}).items():
