@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import factor, multiply, weight_gradient
+from s2s.model.product import factor, multiply, sum_of_rows, weight_gradient
 
 __all__ = ["smoothed_cross_entropy"]
 
@@ -39,10 +39,10 @@ def smoothed_cross_entropy(
 class _SmoothedCrossEntropy(torch.autograd.Function):
     """The gradient of the scores z is ``p - (1 - ε) onehot(y) - ε / V``; it is multiplied out chunk by chunk.
 
-    With e the exponentials and s their sum over a row, p is ``e / s``: the products are taken of e, and s divides what
-    is narrow, the features and their gradient. ``ε / V`` is one number everywhere, so its share comes from the sums of
-    W over words and of f over rows, and the sum of z over words is ``f · Σ_v W_v + Σ_v b_v``. That leaves three looks
-    at the scores: the greatest of each row, the exponentials and their sum.
+    ``ε / V`` is one number everywhere, so its share comes from the sums of W over words and of f over rows, and the sum
+    of z over words is ``f · Σ_v W_v + Σ_v b_v``. The logarithm of what softmax divides by is read off the likeliest
+    word, ``z - log p``. That leaves two blocks of a chunk's size, scores and probabilities, which all chunks share: on
+    a CPU new ones would cost more than what is worked out in them.
     """
 
     @staticmethod
@@ -54,34 +54,29 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         dtype = torch.promote_types(features.dtype, torch.float32)
         loss, nll = features.new_zeros((), dtype=dtype), features.new_zeros((), dtype=dtype)
         matrix, shift = weight.to(features.dtype), bias.to(features.dtype)
-        of_features = torch.empty_like(features)
-        of_weight, of_bias = torch.zeros_like(weight) if not len(features) else weight, torch.zeros_like(bias)
         total, matrix = matrix.sum(dim=0), factor(matrix)
+        of_features, of_bias = torch.empty_like(features), torch.zeros_like(bias)
+        of_weight = weight if len(features) else torch.zeros_like(weight)
+        scores, shares = matrix.new_empty(2, min(len(features), CHUNK_ROWS), len(matrix))
+        places = torch.arange(len(scores), device=features.device)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             chunk, answers = features[rows], targets[rows]
-            scores = multiply(chunk, matrix, shift).to(dtype)
-            right = scores.gather(1, answers[:, None])[:, 0]
-            greatest = scores.amax(dim=1, keepdim=True)
-            exponentials = scores.sub_(greatest).exp_()
-            sums = exponentials.sum(dim=1)
-            normaliser = greatest[:, 0] + sums.log()
-            nll += (normaliser - right).sum()
+            read = chunk.to(matrix.dtype)
+            z = torch.addmm(shift.to(matrix.dtype), read, matrix.t(), out=scores[: len(chunk)])
+            p = torch.softmax(z, dim=1, out=shares[: len(chunk)])
+            normaliser = (z.amax(dim=1).to(dtype) - p.amax(dim=1).to(dtype).log()).sum()
+            right = z[places[: len(z)], answers].to(dtype).sum()
+            nll += normaliser - right
+            loss += normaliser - (1 - smoothing) * right
             if smoothing:
                 loss -= uniform * ((chunk @ total).sum() + len(chunk) * shift.sum())
-            loss += (normaliser - (1 - smoothing) * right).sum()
             if needs_gradient:
-                exponentials = exponentials.to(features.dtype)
-                scale = sums.reciprocal().to(features.dtype)
-                # Where e holds e_y - (1 - ε) s, the products below hold all but the share of ε / V.
-                exponentials.scatter_add_(1, answers[:, None], ((smoothing - 1) * sums).to(features.dtype)[:, None])
-                of_bias += exponentials.t() @ scale
-                exponentials = exponentials.to(matrix.dtype)
-                torch.mul(multiply(exponentials, matrix.t()), scale[:, None], out=of_features[rows])
-                part = weight_gradient((chunk * scale[:, None]).to(matrix.dtype), exponentials)
+                p[places[: len(p)], answers] -= 1 - smoothing  # scatter_add_ would copy all of p, there and back
+                of_bias += sum_of_rows(p)
+                of_features[rows] = multiply(p, matrix.t())
+                part = weight_gradient(read, p)
                 of_weight = of_weight.add_(part) if start else part
-                del part
-            del scores, exponentials  # else they stay until the next chunk has its own
         if needs_gradient and smoothing:
             of_features -= uniform * total
             of_weight -= uniform * features.sum(dim=0)

@@ -33,6 +33,7 @@ __all__ = [
     "plain",
     "prefers_onednn",
     "products_by",
+    "sum_of_rows",
     "training_products",
     "weight_gradient",
 ]
@@ -192,7 +193,7 @@ class _Operand:
         """Take the product of all factors that are kept, and forget them."""
         inputs, gradients = _joined(self._inputs), _joined(self._gradients)
         self._inputs, self._gradients = [], []
-        of_bias = None if self.bias is None else gradients.sum(dim=0, dtype=self.bias.dtype)
+        of_bias = None if self.bias is None else sum_of_rows(gradients).to(self.bias.dtype)
         of_weight = weight_gradient(inputs, gradients)
         if self._sums is None:
             self._sums = of_weight, of_bias
@@ -275,15 +276,19 @@ def multiply(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 def weight_gradient(inputs: Tensor, gradients: Tensor) -> Tensor:
     """The gradient of W from those of the products with it, ``Σ_n g_n x_nᵀ``: x (N, I), g (N, O) -> (O, I).
 
-    Of every sentence's own: (B, N, I), (B, N, O) -> (B, O, I). oneDNN copies its first operand where that is turned
-    round, so there the narrower one comes first. Of both in bfloat16 it is in float32.
+    Of every sentence's own: (B, N, I), (B, N, O) -> (B, O, I). In float32 oneDNN copies its first operand where that is
+    turned round, so there the narrower one comes first. Of both in bfloat16 it is in float32.
     """
     if inputs.dim() == 3:
         return gradients.transpose(1, 2) @ inputs
-    by_onednn = inputs.dtype == torch.bfloat16 or prefers_onednn()
-    if by_onednn and gradients.shape[1] > inputs.shape[1]:
+    if inputs.dtype == torch.float32 and prefers_onednn() and gradients.shape[1] > inputs.shape[1]:
         return multiply(inputs.t(), gradients.t()).t()
     return multiply(gradients.t(), inputs.t())
+
+
+def sum_of_rows(rows: Tensor) -> Tensor:
+    """What a bias has for its gradient, (N, O) -> (O,), as a product, which is several times as fast in bfloat16."""
+    return (rows.new_ones(1, len(rows)) @ rows)[0]
 
 
 def onednn(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
