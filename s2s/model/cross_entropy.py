@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import factor, multiply, sum_of_rows, weight_gradient
+from s2s.model.product import factor, multiply, weight_gradient
 
 __all__ = ["smoothed_cross_entropy"]
 
@@ -73,7 +73,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
                 loss -= uniform * ((chunk @ total).sum() + len(chunk) * shift.sum())
             if needs_gradient:
                 p[places[: len(p)], answers] -= 1 - smoothing  # scatter_add_ would copy all of p, there and back
-                of_bias += sum_of_rows(p)
+                of_bias += (p.new_ones(1, len(p)) @ p)[0]
                 of_features[rows] = multiply(p, matrix.t())
                 part = weight_gradient(read, p)
                 of_weight = of_weight.add_(part) if start else part
