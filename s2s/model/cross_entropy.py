@@ -10,7 +10,7 @@ from s2s.model.product import factor, multiply, weight_gradient
 
 __all__ = ["smoothed_cross_entropy"]
 
-CHUNK_ROWS = 1024
+CHUNK_ROWS = 512
 
 
 def smoothed_cross_entropy(
