@@ -10,6 +10,7 @@ from torch import Tensor
 __all__ = ["best_of_blocks", "top_candidates"]
 
 BLOCK = 64
+FEW_SCORES = 2**16  # are sorted as fast as blocks of them are chosen
 
 
 def top_candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -44,7 +45,7 @@ def best_of_blocks(log_probs: Tensor, live: Tensor, count: int, *, forbidden: Se
     blocks = -(-vocabulary // BLOCK)
     barred_blocks = sorted({token // BLOCK for token in forbidden})
     sought = count + 1 + rows * len(barred_blocks)
-    if sought >= blocks * rows:
+    if sought >= blocks * rows or log_probs.numel() <= FEW_SCORES:
         return _best_of_all(log_probs, live, count, forbidden)
     all_places, barred = _blocks(rows, vocabulary, tuple(forbidden), log_probs.device)
     maxima = _block_maxima(log_probs).add_(live[:, :, None])

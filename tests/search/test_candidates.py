@@ -3,6 +3,7 @@
 Of candidates that cannot be, at -inf, the values alone are promised, and of NaN that it comes through.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +22,21 @@ COUNTS = [1, 2, 3, 5, 10, 12, 13, 29, 40, 1000]
 SENTENCES = 6
 
 every_vocabulary = pytest.mark.parametrize("vocabulary", VOCABULARIES)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _by_blocks() -> Iterator[None]:
+    """Few scores, as these are, would be written out at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "FEW_SCORES", 0)
+        yield
+
+
+def test_few_scores_are_written_out_at_once(sentences_written_out: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    log_probs, live = drawn(2, 12 * BLOCK)
+    monkeypatch.setattr(candidates, "FEW_SCORES", log_probs.numel())
+    assert_best(log_probs, live, 3, (0,))
+    assert sentences_written_out == [SENTENCES]
 
 
 def written_out(
