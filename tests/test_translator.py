@@ -430,7 +430,7 @@ class TestMemory:
 
         monkeypatch.setattr(ctypes, "CDLL", lambda name: Library())
         keep_freed_memory()
-        assert told == {-3: 4 << 20, -1: 2**31 - 1, -2: 64 << 20}
+        assert told == {-3: 32 << 20, -1: 2**31 - 1, -2: 64 << 20}
 
     def test_what_a_user_has_set_stays(self, monkeypatch):
         monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
