@@ -17,7 +17,7 @@ def keep_freed_memory() -> None:
 
     By default blocks go back to the system when they are freed, and come again as pages that have to be cleared one by
     one: a fifth of the time of a training step, whose blocks are the same each time. The largest go back all the same,
-    as they would leave holes; none of a step on a CPU is as large.
+    as they would leave holes.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
