@@ -68,10 +68,10 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
             else:  # by the faster library, which writes to a block of its own
                 z = multiply(read, matrix, shift)
             p = torch.softmax(z, dim=1, out=shares[: len(chunk)])
-            normaliser = z.amax(dim=1).to(dtype) - p.amax(dim=1).to(dtype).log()
             right = z[places[: len(z)], answers].to(dtype)
-            nll += (normaliser - right).sum()
-            loss += (normaliser - (1 - smoothing) * right).sum()
+            surprisal = z.amax(dim=1).to(dtype) - right - p.amax(dim=1).to(dtype).log()
+            nll += surprisal.sum()
+            loss += (surprisal + smoothing * right).sum()
             if smoothing:
                 loss -= uniform * ((chunk @ total).sum() + len(chunk) * shift.sum())
             if needs_gradient:

@@ -166,13 +166,13 @@ def test_in_float32_the_numbers_are_those_of_float64_to_its_precision(smoothing,
 
 
 def test_in_float32_the_loss_of_words_that_are_all_but_certain_is_as_precise():
-    """Scores of 30 to 42 have sums of thousands, of which a difference of less than one would be lost."""
-    states = 0.3 * torch.eye(8, dtype=torch.float64).repeat(250, 1)
+    """Scores of 30 and 40 have sums of thousands, in which a loss of a few nats would be lost."""
+    states = 0.25 * torch.eye(8, dtype=torch.float64).repeat(250, 1)
     weight, bias = 40 * torch.eye(50, 8, dtype=torch.float64), torch.full((50,), 30.0, dtype=torch.float64)
     targets = torch.arange(8).repeat(250)
     expected = smoothed_cross_entropy(states, weight, bias, targets)
     actual = smoothed_cross_entropy(states.float(), weight.float(), bias.float(), targets)
-    assert 0 < expected[1] < 1
+    assert 1 < expected[1] < 10
     torch.testing.assert_close(torch.stack(actual).double(), torch.stack(expected), rtol=1e-4, atol=0)
 
 
