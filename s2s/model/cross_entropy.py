@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from s2s.model.product import factor, multiply, weight_gradient
+from s2s.model.product import factor, multiply, plain, weight_gradient
 
 __all__ = ["smoothed_cross_entropy"]
 
@@ -41,8 +41,7 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
 
     ``ε / V`` is one number everywhere, so its share comes from the sums of W over words and of f over rows, and the sum
     of z over words is ``f · Σ_v W_v + Σ_v b_v``. The logarithm of what softmax divides by is read off the likeliest
-    word, ``z - log p``. That leaves two blocks of a chunk's size, scores and probabilities, which all chunks share: on
-    a CPU new ones would cost more than what is worked out in them.
+    word, ``z - log p``. In bfloat16 scores and probabilities stay in it, so that each is looked at and written once.
     """
 
     @staticmethod
@@ -57,17 +56,16 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         total, matrix = matrix.sum(dim=0), factor(matrix)
         of_features, of_bias = torch.empty_like(features), torch.zeros_like(bias)
         of_weight = weight if len(features) else torch.zeros_like(weight)
-        scores, shares = matrix.new_empty(2, min(len(features), CHUNK_ROWS), len(matrix))
-        places = torch.arange(len(scores), device=features.device)
+        places = torch.arange(CHUNK_ROWS, device=features.device)
         for start in range(0, len(features), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             chunk, answers = features[rows], targets[rows]
             read = chunk.to(matrix.dtype)
-            if matrix.dtype == torch.bfloat16:
-                z = torch.addmm(shift.to(matrix.dtype), read, matrix.t(), out=scores[: len(chunk)])
-            else:  # by the faster library, which writes to a block of its own
+            if matrix.dtype == torch.bfloat16:  # which multiply would widen
+                z = plain(read, matrix, shift.to(matrix.dtype))
+            else:
                 z = multiply(read, matrix, shift)
-            p = torch.softmax(z, dim=1, out=shares[: len(chunk)])
+            p = torch.softmax(z, dim=1, dtype=z.dtype)  # else autocast would widen it
             right = z[places[: len(z)], answers].to(dtype)
             surprisal = z.amax(dim=1).to(dtype) - right - p.amax(dim=1).to(dtype).log()
             nll += surprisal.sum()

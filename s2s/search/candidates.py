@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["best_of_blocks", "top_candidates"]
 
 BLOCK = 64
-FEW_SCORES = 2**16  # are sorted as fast as blocks of them are chosen
+FEW_SCORES = 2**16  # of all sentences; the best of so few are found sooner without blocks
 
 
 def top_candidates(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
