@@ -3,7 +3,7 @@
 On the first 10,000 pairs, German to English, each ingredient is added to ``experiment=plain``, and taken from the
 default recipe, or added to it where it is off by default. As many runs as the processor has cores go side by side, one
 thread each; stopped and started again, it goes on. The tables have test BLEU, with paired bootstrap against their
-first rows.
+first rows. "plain" or "default" after the page makes one table alone.
 """
 
 import json
@@ -87,11 +87,11 @@ def main() -> None:
     data, runs, page = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     runs.mkdir(parents=True, exist_ok=True)
     folders = {
-        recipe: {name: runs / f"{recipe}{number:02}" for number, name in enumerate(of_recipe)}
-        for recipe, of_recipe in rows().items()
+        recipe: {name: runs / f"{recipe}{number:02}" for number, name in enumerate(rows()[recipe])}
+        for recipe in sys.argv[4:] or rows()
     }
     # Rows of both recipes by turns, so that what is there when time runs out can be compared.
-    numbered = [(recipe, name) for recipe, of_recipe in rows().items() for name in of_recipe]
+    numbered = [(recipe, name) for recipe, of_recipe in folders.items() for name in of_recipe]
     numbered.sort(key=lambda row: folders[row[0]][row[1]].name[-2:])
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda row: train(folders[row[0]][row[1]], rows()[row[0]][row[1]], data), numbered))
