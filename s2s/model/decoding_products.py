@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from s2s.errors import InputError
 from s2s.model.product import Product, has_onednn, onednn, plain
@@ -76,7 +77,21 @@ class _LaidOutProducts(ABC):
 
 
 class PackedProducts(_LaidOutProducts):
-    """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time."""
+    """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time.
+
+    A product of one row, of a sentence that is translated alone, reads each number of the weight once. How fast it is
+    depends on the order of reading, so it has a layout of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_one_row = _TurnedProducts()
+
+    def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """As ``linear``."""
+        if inputs.shape[:-1].numel() == 1:
+            return self._of_one_row(inputs, weight, bias)
+        return super().__call__(inputs, weight, bias)
 
     def lay_out(self, weight: Tensor) -> Tensor:
         """The weight in blocks."""
@@ -85,6 +100,18 @@ class PackedProducts(_LaidOutProducts):
     def product(self, inputs: Tensor, layout: Tensor, bias: Tensor | None) -> Tensor:
         """The product that ``multiply`` takes."""
         return onednn(inputs, layout, bias)
+
+
+class _TurnedProducts(_LaidOutProducts):
+    """Products with weights turned round, so that what one input adds to all outputs stands side by side."""
+
+    def lay_out(self, weight: Tensor) -> Tensor:
+        """The weight column by column."""
+        return weight.detach().t().contiguous()
+
+    def product(self, inputs: Tensor, layout: Tensor, bias: Tensor | None) -> Tensor:
+        """The product by torch's own library."""
+        return functional.linear(inputs, layout.t(), bias)
 
 
 class Int8Products(_LaidOutProducts):
@@ -102,25 +129,30 @@ class Int8Products(_LaidOutProducts):
         super().__init__()
         self._exact = {id(weight) for weight in exact}
 
-    def lay_out(self, weight: Tensor) -> Tensor | tuple[Tensor, Tensor, Tensor]:
-        """Whole numbers in blocks, the scale of each row, and zeros; an exact weight in blocks."""
+    def lay_out(self, weight: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Whole numbers in blocks, their scales, what 64 for zero adds, and zeros; an exact weight in blocks."""
         if id(weight) in self._exact:
             return _packed(weight)
         weight = weight.detach().contiguous()
         scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
         whole = (weight / scale[:, None]).round_().to(torch.int8)
+        offset = whole.sum(dim=1, dtype=torch.int64) * -64 * (scale / 63)
         blocks = torch.ops.onednn.qlinear_prepack(whole, [ROWS_TO_PACK_FOR, weight.shape[1]])
-        return blocks, scale, torch.zeros(len(scale), dtype=torch.int64)
+        return blocks, scale, offset, torch.zeros(len(scale), dtype=torch.int64)
 
-    def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, Tensor, Tensor], bias: Tensor | None) -> Tensor:
-        """Round, multiply, and scale back. oneDNN wants inputs from 0 up, so 64 stands for zero."""
+    def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, ...], bias: Tensor | None) -> Tensor:
+        """Round, multiply, and scale back.
+
+        oneDNN wants inputs from 0 up, so 64 stands for zero. What that adds to every output is known beforehand, and
+        taken off as if it were a bias; told of a zero, oneDNN would sum the weight up each time.
+        """
         if isinstance(layout, Tensor):
             return onednn(inputs, layout, bias)
-        blocks, scale, zeros = layout
-        greatest = inputs.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30)
-        whole = (inputs * (63 / greatest)).add_(64.5).to(torch.uint8)  # which drops what follows the point
+        blocks, scale, offset, zeros = layout
+        greatest = inputs.abs().amax(dim=1, keepdim=True)
+        whole = (inputs * (63 / greatest.clamp(min=1e-30))).add_(64.5).to(torch.uint8)  # drops what follows the point
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
-            whole, 1 / 63, 64, blocks, scale, zeros, None, 1.0, 0, torch.float32, "none", [], ""
+            whole, 1 / 63, 0, blocks, scale, zeros, offset, 1.0, 0, torch.float32, "none", [], ""
         )
         return product.mul_(greatest) if bias is None else torch.addcmul(bias, product, greatest, out=product)
 

@@ -236,6 +236,22 @@ def test_a_packed_product_of_any_width_is_the_plain_one(width):
     assert_plain(PackedProducts()(inputs, weight, None), inputs, weight)
 
 
+def test_one_row_has_a_layout_of_its_own_made_once_and_forgotten_with_its_weight(monkeypatch):
+    products, weight, inputs = PackedProducts(), weight_of(9, 24), drawn(1, 24)
+    of_one_row = products._of_one_row
+    seen = lay_outs(type(of_one_row), monkeypatch)
+    for rows in (drawn(24), inputs, drawn(1, 1, 24), drawn(6, 24)):
+        assert_plain(products(rows, weight, None), rows, weight)
+    assert seen == [(9, 24)]
+    with torch.no_grad():
+        weight.mul_(-2)
+    assert_plain(products(inputs, weight, None), inputs, weight)
+    assert len(seen) == 2
+    del weight
+    gc.collect()
+    assert of_one_row._laid_out == {}
+
+
 def test_a_linear_layer_in_a_block_reads_the_packed_weight(monkeypatch):
     seen, layer, inputs = lay_outs(PackedProducts, monkeypatch), Linear(24, 9), drawn(2, 3, 24)
     with torch.inference_mode(), products_by(PackedProducts()):
