@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from updates import make_updates
 
 from s2s.training.preparation import prepare
 
@@ -21,16 +22,6 @@ MODELS = {
 
 def prepared(create_run, *options, device="cuda"):
     return prepare(create_run("training.moving_average=0.9", *options, f"device={device}"))[0]
-
-
-def make_updates(trainer, number):
-    ids, groups = trainer._epoch()
-    made = []
-    for group in groups[:number]:
-        trainer._set_learning_rate()
-        made.append(trainer._update(ids, group))
-        trainer._count(*made[-1], record=None)
-    return made
 
 
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS)

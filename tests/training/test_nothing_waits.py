@@ -6,12 +6,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 from unasked import nothing_asked
+from updates import make_updates
 
 from s2s.errors import InputError
 from s2s.run import Run
 from s2s.training import preparation
 from s2s.training.preparation import prepare
-from s2s.training.progress import ProgressDisplay
 
 META = torch.device("meta")
 SHORT = ("tokenizer=word", "training.batch_sentences=8", "sizes.embedding=8", "sizes.hidden=8")
@@ -52,23 +52,13 @@ def on_meta(create_run, monkeypatch):
     return lambda *options: prepare(create_run("training.moving_average=0.9", *SHORT, *options))[0]
 
 
-def make_updates(trainer, number):
-    """Make updates, as ``train`` does between validations."""
-    plan = trainer._plan()
-    display = ProgressDisplay(silent=True)
-    for update in range(min(number, len(plan.groups))):
-        trainer._set_learning_rate()
-        nll, tokens = trainer._update(plan, update)
-        trainer._count(nll, tokens, record=None)
-        display.update(trainer.state, share=trainer._share(), nll=nll, tokens=tokens)
-        assert {nll.device, tokens.device} == {trainer.accelerator.device}
-
-
 @pytest.mark.parametrize("options", MODELS.values(), ids=MODELS)
 def test_an_update_reads_nothing_from_the_device(on_meta, options):
     trainer = on_meta(*options)
     with nothing_asked():
-        make_updates(trainer, 2)
+        made = make_updates(trainer, 2)
+    assert made
+    assert all({nll.device, tokens.device} == {META} for nll, tokens in made)
     assert all(weight.device == META for weight in trainer.model.parameters())
 
 
