@@ -119,7 +119,7 @@ def test_a_cpu_is_told_that_it_takes_a_gpu(create_run):
         made(create_run("training.precision=float16"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
 def test_on_a_gpu_training_in_16_bits_goes_nearly_the_same_way(create_run, precision):
     options = ("training.steps=8", "sizes.dropout=0", "device=cuda", "training.moving_average=null")
