@@ -45,8 +45,8 @@ class Memory:
 
     def select(self, sentences: Tensor) -> "Memory":
         """Keep these sentences alone."""
-        visible = None if self.visible is None else self.visible[sentences]
-        return Memory(self.values[sentences], self.keys[sentences], self.mask[sentences], visible)
+        values, keys, mask = (part.index_select(0, sentences) for part in (self.values, self.keys, self.mask))
+        return Memory(values, keys, mask, None if self.visible is None else self.visible.index_select(0, sentences))
 
 
 class Attention(nn.Module, ABC):

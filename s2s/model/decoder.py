@@ -40,8 +40,9 @@ class DecoderState:
 
     def select(self, rows: Tensor) -> "DecoderState":
         """The state whose row n is row ``rows[n]`` of this one."""
-        rnn = tuple(part[rows] for part in self.rnn)
-        return DecoderState(rnn, self.feed[rows], self.attended[rows], self.draws.select(rows))
+        # On a CPU `part[rows]` takes five times as long.
+        *rnn, feed, attended = (part.index_select(0, rows) for part in (*self.rnn, self.feed, self.attended))
+        return DecoderState(tuple(rnn), feed, attended, self.draws.select(rows))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from s2s.model.product import Product, has_onednn, onednn, plain
 __all__ = ["Int8Products", "PackedProducts", "decoding_products"]
 
 ROWS_TO_PACK_FOR = 64
+OUTPUTS_TO_TURN_FOR = 2000
 
 
 def decoding_products(device: torch.device, precision: str, *, exact: Iterable[nn.Parameter] = ()) -> Product:
@@ -79,8 +80,8 @@ class _LaidOutProducts(ABC):
 class PackedProducts(_LaidOutProducts):
     """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time.
 
-    A product of one row, of a sentence that is translated alone, reads each number of the weight once. How fast it is
-    depends on the order of reading, so it has a layout of its own.
+    A product of one row, of a sentence that is translated alone, reads each number of the weight once, and how fast it
+    is depends on the order of reading. So a large weight has another layout for it, and a small one none.
     """
 
     def __init__(self) -> None:
@@ -90,7 +91,7 @@ class PackedProducts(_LaidOutProducts):
     def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """As ``linear``."""
         if inputs.shape[:-1].numel() == 1:
-            return self._of_one_row(inputs, weight, bias)
+            return (plain if len(weight) < OUTPUTS_TO_TURN_FOR else self._of_one_row)(inputs, weight, bias)
         return super().__call__(inputs, weight, bias)
 
     def lay_out(self, weight: Tensor) -> Tensor:

@@ -59,4 +59,4 @@ class Draws:
 
 def _selected(mask: Tensor | None, rows: Tensor) -> Tensor | None:
     """The same of a mask."""
-    return None if mask is None else mask[rows]
+    return None if mask is None else mask.index_select(0, rows)

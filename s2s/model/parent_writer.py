@@ -132,13 +132,14 @@ class ParentWriter:
         """Write one target position after tokens (N,)."""
         decoder, bottom, rows, before = self._by_rows.model.decoder, state.bottom, state.rows, state.decoder
         assert isinstance(decoder, LuongDecoder)
-        feed, hidden, from_token = before.feed, before.rnn[0][:, 0], bottom.table[tokens]
+        feed, hidden, from_token = before.feed, before.rnn[0][:, 0], bottom.table.index_select(0, tokens)
         if rows is None:
             from_feed, from_hidden = bottom.products(feed, hidden)
         else:
             parents, places = torch.unique(rows, return_inverse=True)
-            from_feed, from_hidden = bottom.products(feed[parents], hidden[parents])
-            from_hidden, from_feed = from_hidden[places], None if from_feed is None else from_feed[places]
+            from_feed, from_hidden = bottom.products(feed.index_select(0, parents), hidden.index_select(0, parents))
+            from_hidden = from_hidden.index_select(0, places)
+            from_feed = None if from_feed is None else from_feed.index_select(0, places)
             before = before.select(rows)
         from_input = from_token if from_feed is None else from_token + from_feed
         first = update(bottom.gates, from_input, from_hidden, tuple(part[:, 0] for part in before.rnn))

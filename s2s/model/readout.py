@@ -29,7 +29,7 @@ class Words:
 
     def select(self, sentences: Tensor) -> "Words":
         """The same for these sentences alone."""
-        return self if self.allowed is None else replace(self, allowed=self.allowed[sentences])
+        return self if self.allowed is None else replace(self, allowed=self.allowed.index_select(0, sentences))
 
 
 class Readout(nn.Module, ABC):
@@ -72,7 +72,7 @@ class Readout(nn.Module, ABC):
 
     def words(self, ids: Tensor, allowed: Tensor | None) -> Words:
         """Take some words out of the vocabulary: ids (U,), allowed (B, U)."""
-        return Words(nn.Parameter(self.weight[ids], requires_grad=False), self.bias[ids], allowed)
+        return Words(nn.Parameter(self.weight.index_select(0, ids), requires_grad=False), self.bias[ids], allowed)
 
     def log_probs(self, features: Tensor, words: Words | None = None) -> Tensor:
         """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V).

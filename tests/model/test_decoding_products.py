@@ -224,7 +224,7 @@ def test_two_threads_may_share_the_products(way):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_a_packed_product_is_the_plain_one(shape, biased):
     products, inputs = PackedProducts(), drawn(*shape)
-    for outputs in (1, 9, 64, 100, 513):
+    for outputs in (1, 9, 64, 100, 513, 2048):
         weight, bias = weight_of(outputs, 24), drawn(outputs) if biased else None
         for _ in range(2):
             assert_plain(products(inputs, weight, bias), inputs, weight, bias)
@@ -237,12 +237,12 @@ def test_a_packed_product_of_any_width_is_the_plain_one(width):
 
 
 def test_one_row_has_a_layout_of_its_own_made_once_and_forgotten_with_its_weight(monkeypatch):
-    products, weight, inputs = PackedProducts(), weight_of(9, 24), drawn(1, 24)
+    products, weight, inputs = PackedProducts(), weight_of(2048, 24), drawn(1, 24)
     of_one_row = products._of_one_row
     seen = lay_outs(type(of_one_row), monkeypatch)
     for rows in (drawn(24), inputs, drawn(1, 1, 24), drawn(6, 24)):
         assert_plain(products(rows, weight, None), rows, weight)
-    assert seen == [(9, 24)]
+    assert seen == [(2048, 24)]
     with torch.no_grad():
         weight.mul_(-2)
     assert_plain(products(inputs, weight, None), inputs, weight)
@@ -250,6 +250,13 @@ def test_one_row_has_a_layout_of_its_own_made_once_and_forgotten_with_its_weight
     del weight
     gc.collect()
     assert of_one_row._laid_out == {}
+
+
+def test_one_row_reads_a_small_weight_as_it_is(monkeypatch):
+    seen, weight, inputs = lay_outs(PackedProducts, monkeypatch), weight_of(100, 24), drawn(1, 24)
+    products = PackedProducts()
+    assert torch.equal(products(inputs, weight, None), plain(inputs, weight, None))
+    assert (seen, products._of_one_row._laid_out) == ([], {})
 
 
 def test_a_linear_layer_in_a_block_reads_the_packed_weight(monkeypatch):
