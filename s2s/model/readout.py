@@ -20,16 +20,16 @@ __all__ = ["AdaptiveReadout", "LinearReadout", "MaxoutReadout", "Readout", "Tanh
 class Words:
     """Some words of the vocabulary, U of them: their ``weight`` (U, R) and ``bias`` (U,).
 
-    ``allowed`` (B, U) says which of them each sentence may use, None that all may.
+    ``barred`` (B, U) is added to their scores: -inf for those that a sentence may not use, 0 for others; None for 0.
     """
 
     weight: Tensor
     bias: Tensor
-    allowed: Tensor | None
+    barred: Tensor | None
 
     def select(self, sentences: Tensor) -> "Words":
         """The same for these sentences alone."""
-        return self if self.allowed is None else replace(self, allowed=self.allowed.index_select(0, sentences))
+        return self if self.barred is None else replace(self, barred=self.barred.index_select(0, sentences))
 
 
 class Readout(nn.Module, ABC):
@@ -71,8 +71,11 @@ class Readout(nn.Module, ABC):
         return features
 
     def words(self, ids: Tensor, allowed: Tensor | None) -> Words:
-        """Take some words out of the vocabulary: ids (U,), allowed (B, U)."""
-        return Words(nn.Parameter(self.weight.index_select(0, ids), requires_grad=False), self.bias[ids], allowed)
+        """Take some words out of the vocabulary: ids (U,), those that a sentence may use (B, U), None for all."""
+        weight, bias, barred = self.weight.index_select(0, ids), self.bias[ids], None
+        if allowed is not None:
+            barred = torch.zeros_like(allowed, dtype=bias.dtype).masked_fill_(~allowed, -torch.inf)
+        return Words(nn.Parameter(weight, requires_grad=False), bias, barred)
 
     def log_probs(self, features: Tensor, words: Words | None = None) -> Tensor:
         """Log-probabilities of every word, float32 or wider: (…, R) -> (…, V).
@@ -81,8 +84,8 @@ class Readout(nn.Module, ABC):
         """
         scores = linear(features, self.weight if words is None else words.weight, (words or self).bias)
         scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
-        if words is not None and words.allowed is not None:
-            scores.view(len(words.allowed), -1, scores.shape[-1]).masked_fill_(~words.allowed[:, None], -torch.inf)
+        if words is not None and words.barred is not None:
+            scores.view(len(words.barred), -1, scores.shape[-1]).add_(words.barred[:, None])
         return scores.log_softmax(dim=-1)
 
     def cross_entropy(self, features: Tensor, targets: Tensor, *, smoothing: float = 0.0) -> tuple[Tensor, Tensor]:
