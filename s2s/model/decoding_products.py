@@ -136,24 +136,25 @@ class Int8Products(_LaidOutProducts):
             return _packed(weight)
         weight = weight.detach().contiguous()
         scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
-        whole = (weight / scale[:, None]).round_().to(torch.int8)
-        offset = whole.sum(dim=1, dtype=torch.int64) * -64 * (scale / 63)
-        blocks = torch.ops.onednn.qlinear_prepack(whole, [ROWS_TO_PACK_FOR, weight.shape[1]])
+        whole = (weight / scale[:, None]).round_()
+        offset = whole.sum(dim=1) * (-64 / 63 * scale)
+        blocks = torch.ops.onednn.qlinear_prepack(whole.to(torch.int8), [ROWS_TO_PACK_FOR, weight.shape[1]])
         return blocks, scale, offset, torch.zeros(len(scale), dtype=torch.int64)
 
     def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, ...], bias: Tensor | None) -> Tensor:
         """Round, multiply, and scale back.
 
         oneDNN wants inputs from 0 up, so 64 stands for zero. What that adds to every output is known beforehand, and
-        taken off as if it were a bias; told of a zero, oneDNN would sum the weight up each time.
+        taken off as if it were a bias; told of a zero, oneDNN would sum the weight up each time. From 0 to 127 bytes
+        with a sign are the same as those without, which torch makes six times as slowly.
         """
         if isinstance(layout, Tensor):
             return onednn(inputs, layout, bias)
         blocks, scale, offset, zeros = layout
         greatest = inputs.abs().amax(dim=1, keepdim=True)
-        whole = (inputs * (63 / greatest.clamp(min=1e-30))).add_(64.5).to(torch.uint8)  # drops what follows the point
+        whole = (inputs * (63 / greatest.clamp(min=1e-30))).add_(64.5).to(torch.int8)  # drops what follows the point
         product: Tensor = torch.ops.onednn.qlinear_pointwise(
-            whole, 1 / 63, 0, blocks, scale, zeros, offset, 1.0, 0, torch.float32, "none", [], ""
+            whole.view(torch.uint8), 1 / 63, 0, blocks, scale, zeros, offset, 1.0, 0, torch.float32, "none", [], ""
         )
         return product.mul_(greatest) if bias is None else torch.addcmul(bias, product, greatest, out=product)
 
