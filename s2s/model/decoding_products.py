@@ -6,6 +6,7 @@ Made by ``decoding_products`` and put to use by ``product.products_by``.
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,12 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from s2s.errors import InputError
-from s2s.model.product import Product, has_onednn, onednn, plain
+from s2s.model.product import Product, has_onednn, onednn, plain, prefers_onednn
 
 __all__ = ["Int8Products", "PackedProducts", "decoding_products"]
 
 ROWS_TO_PACK_FOR = 64
 OUTPUTS_TO_TURN_FOR = 2000
+SUMS_WITHOUT_BLOCKS = 6000  # so few are those of a sentence that is translated alone
 
 
 def decoding_products(device: torch.device, precision: str, *, exact: Iterable[nn.Parameter] = ()) -> Product:
@@ -81,7 +83,8 @@ class PackedProducts(_LaidOutProducts):
     """Products with weights in the order of blocks in which oneDNN reads them, which it otherwise makes each time.
 
     A product of one row, of a sentence that is translated alone, reads each number of the weight once, and how fast it
-    is depends on the order of reading. So a large weight has another layout for it, and a small one none.
+    is depends on the order of reading. So where oneDNN is not the faster library, a large weight has another layout for
+    it, and a small one none.
     """
 
     def __init__(self) -> None:
@@ -90,7 +93,7 @@ class PackedProducts(_LaidOutProducts):
 
     def __call__(self, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """As ``linear``."""
-        if inputs.shape[:-1].numel() == 1:
+        if inputs.shape[:-1].numel() == 1 and not prefers_onednn():
             return (plain if len(weight) < OUTPUTS_TO_TURN_FOR else self._of_one_row)(inputs, weight, bias)
         return super().__call__(inputs, weight, bias)
 
@@ -118,8 +121,8 @@ class _TurnedProducts(_LaidOutProducts):
 class Int8Products(_LaidOutProducts):
     """Products of small whole numbers: each row of the weight and each row of the inputs has a scale of its own.
 
-    ``x ≈ r q / 63`` with r the greatest absolute value of the row and q whole numbers from -63 to 63, and so for the
-    weight with 127. The products are summed exactly, also by processors that sum pairs of them in 16 bits; what is lost
+    ``x ≈ r q / 127`` with r the greatest absolute value of the row and q whole numbers from -127 to 127, and so for the
+    weight with 63. The products are summed exactly, also by processors that sum pairs of them in 16 bits; what is lost
     is the rounding to q. A row's result does not depend on the other rows.
 
     Args:
@@ -130,33 +133,51 @@ class Int8Products(_LaidOutProducts):
         super().__init__()
         self._exact = {id(weight) for weight in exact}
 
-    def lay_out(self, weight: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """Whole numbers in blocks, their scales, what 64 for zero adds, and zeros; an exact weight in blocks."""
-        if id(weight) in self._exact:
-            return _packed(weight)
-        weight = weight.detach().contiguous()
-        scale = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 127
-        whole = (weight / scale[:, None]).round_()
-        offset = whole.sum(dim=1) * (-64 / 63 * scale)
-        blocks = torch.ops.onednn.qlinear_prepack(whole.to(torch.int8), [ROWS_TO_PACK_FOR, weight.shape[1]])
-        return blocks, scale, offset, torch.zeros(len(scale), dtype=torch.int64)
+    def lay_out(self, weight: Tensor) -> "Tensor | _WholeNumbers":
+        """Whole numbers and their scales; an exact weight in blocks."""
+        return _packed(weight) if id(weight) in self._exact else _WholeNumbers(weight.detach())
 
-    def product(self, inputs: Tensor, layout: Tensor | tuple[Tensor, ...], bias: Tensor | None) -> Tensor:
-        """Round, multiply, and scale back.
-
-        oneDNN wants inputs from 0 up, so 64 stands for zero. What that adds to every output is known beforehand, and
-        taken off as if it were a bias; told of a zero, oneDNN would sum the weight up each time. From 0 to 127 bytes
-        with a sign are the same as those without, which torch makes six times as slowly.
-        """
+    def product(self, inputs: Tensor, layout: "Tensor | _WholeNumbers", bias: Tensor | None) -> Tensor:
+        """Round, multiply, and scale back."""
         if isinstance(layout, Tensor):
             return onednn(inputs, layout, bias)
-        blocks, scale, offset, zeros = layout
         greatest = inputs.abs().amax(dim=1, keepdim=True)
-        whole = (inputs * (63 / greatest.clamp(min=1e-30))).add_(64.5).to(torch.int8)  # drops what follows the point
-        product: Tensor = torch.ops.onednn.qlinear_pointwise(
-            whole.view(torch.uint8), 1 / 63, 0, blocks, scale, zeros, offset, 1.0, 0, torch.float32, "none", [], ""
-        )
+        whole = (inputs * (127 / greatest.clamp(min=1e-30))).round_().to(torch.int8)
+        product = layout.sums(whole).mul_(layout.scale)
         return product.mul_(greatest) if bias is None else torch.addcmul(bias, product, greatest, out=product)
+
+
+class _WholeNumbers:
+    """A weight (O, I) in whole numbers from -63 to 63, and for each row what one is worth beside an input of 1 / 127."""
+
+    def __init__(self, weight: Tensor) -> None:
+        step = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 63
+        self.whole = (weight / step[:, None]).round_().to(torch.int8).contiguous()
+        self.scale = step / 127
+
+    def sums(self, inputs: Tensor) -> Tensor:
+        """Multiply with inputs (N, I) in whole numbers -> (N, O), the same by either way.
+
+        A few sums are taken with the weight as it stands, which spares a shortlist of one sentence the layout. For more
+        it lies in blocks, and for those oneDNN wants inputs from 0 up, so 128 stands for zero. What that adds to every
+        output is known beforehand, and taken off as if it were a bias; told of a zero, oneDNN would sum the weight up
+        each time.
+        """
+        if len(inputs) * len(self.whole) <= SUMS_WITHOUT_BLOCKS and inputs.shape[1] > 1:  # torch errs with a width of 1
+            return torch._int_mm(inputs, self.whole.t()).to(torch.float32)
+        blocks, ones, zeros, offset = self._blocks
+        from_zero = inputs.view(torch.uint8) ^ 128  # turns the sign, and so adds 128
+        sums: Tensor = torch.ops.onednn.qlinear_pointwise(
+            from_zero, 1.0, 0, blocks, ones, zeros, offset, 1.0, 0, torch.float32, "none", [], ""
+        )
+        return sums
+
+    @cached_property
+    def _blocks(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The weight in the order in which oneDNN reads it, scales of 1, zeros of 0, and what takes the 128s off."""
+        blocks = torch.ops.onednn.qlinear_prepack(self.whole, [ROWS_TO_PACK_FOR, self.whole.shape[1]])
+        offset = -128.0 * self.whole.sum(dim=1)
+        return blocks, torch.ones_like(offset), torch.zeros_like(offset, dtype=torch.int64), offset
 
 
 def _packed(weight: Tensor) -> Tensor:

@@ -237,6 +237,7 @@ def test_a_packed_product_of_any_width_is_the_plain_one(width):
 
 
 def test_one_row_has_a_layout_of_its_own_made_once_and_forgotten_with_its_weight(monkeypatch):
+    monkeypatch.setattr("s2s.model.decoding_products.prefers_onednn", lambda: False)
     products, weight, inputs = PackedProducts(), weight_of(2048, 24), drawn(1, 24)
     of_one_row = products._of_one_row
     seen = lay_outs(type(of_one_row), monkeypatch)
@@ -253,10 +254,19 @@ def test_one_row_has_a_layout_of_its_own_made_once_and_forgotten_with_its_weight
 
 
 def test_one_row_reads_a_small_weight_as_it_is(monkeypatch):
+    monkeypatch.setattr("s2s.model.decoding_products.prefers_onednn", lambda: False)
     seen, weight, inputs = lay_outs(PackedProducts, monkeypatch), weight_of(100, 24), drawn(1, 24)
     products = PackedProducts()
     assert torch.equal(products(inputs, weight, None), plain(inputs, weight, None))
     assert (seen, products._of_one_row._laid_out) == ([], {})
+
+
+def test_one_row_reads_the_packed_weight_where_onednn_is_the_faster_library(monkeypatch):
+    monkeypatch.setattr("s2s.model.decoding_products.prefers_onednn", lambda: True)
+    seen, weight, inputs = lay_outs(PackedProducts, monkeypatch), weight_of(2048, 24), drawn(1, 24)
+    products = PackedProducts()
+    assert_plain(products(inputs, weight, None), inputs, weight)
+    assert (seen, products._of_one_row._laid_out) == ([(2048, 24)], {})
 
 
 def test_a_linear_layer_in_a_block_reads_the_packed_weight(monkeypatch):
@@ -274,12 +284,12 @@ def test_a_linear_layer_in_a_block_reads_the_packed_weight(monkeypatch):
 def rounding(inputs, weight):
     """The most that rounding may lose, (N, O), in float64.
 
-    Whole numbers are a step apart, ``s = r / 63`` of inputs and ``r / 127`` of weights, r a row's greatest absolute
+    Whole numbers are a step apart, ``s = r / 127`` of inputs and ``r / 63`` of weights, r a row's greatest absolute
     value. So each factor is off by at most half a step, ``x = x' + d`` with ``|d| <= s/2``, and a sum of products by at
     most ``Σ_i |x_i| s_w/2 + |w_i| s_x/2 + s_x s_w/4``.
     """
     x, w = inputs.double().abs(), weight.detach().double().abs()
-    step_x, step_w = x.amax(dim=1, keepdim=True) / 63, w.amax(dim=1) / 127
+    step_x, step_w = x.amax(dim=1, keepdim=True) / 127, w.amax(dim=1) / 63
     of_factors = x.sum(dim=1, keepdim=True) * step_w / 2 + w.sum(dim=1) * step_x / 2
     return of_factors + x.shape[1] * step_x * step_w / 4
 
@@ -311,11 +321,11 @@ def test_the_greatest_whole_numbers_are_summed_without_overflow(width, value):
 
 
 def test_whole_numbers_are_multiplied_exactly():
-    """With 63 in each row of inputs, 127 of weights, a step is 1; to 1e-6 of the greatest, as scales are float32."""
+    """With 127 in each row of inputs, 63 of weights, a step is 1; to 1e-6 of the greatest, as scales are float32."""
     random = torch.Generator().manual_seed(0)
-    inputs = torch.randint(-63, 64, (30, 90), generator=random).float()
-    weight = torch.randint(-127, 128, (40, 90), generator=random).float()
-    inputs[:, 0], weight[:, 5] = 63, 127
+    inputs = torch.randint(-127, 128, (30, 90), generator=random).float()
+    weight = torch.randint(-63, 64, (40, 90), generator=random).float()
+    inputs[:, 0], weight[:, 5] = 127, 63
     actual, expected = Int8Products()(inputs, nn.Parameter(weight), None), inputs.double() @ weight.double().t()
     torch.testing.assert_close(actual.double(), expected, rtol=0, atol=1e-6 * float(expected.abs().max()))
 
