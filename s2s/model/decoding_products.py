@@ -141,19 +141,17 @@ class Int8Products(_LaidOutProducts):
         """Round, multiply, and scale back."""
         if isinstance(layout, Tensor):
             return onednn(inputs, layout, bias)
-        greatest = inputs.abs().amax(dim=1, keepdim=True)
-        whole = (inputs * (127 / greatest.clamp(min=1e-30))).round_().to(torch.int8)
-        product = layout.sums(whole).mul_(layout.scale)
-        return product.mul_(greatest) if bias is None else torch.addcmul(bias, product, greatest, out=product)
+        step = inputs.abs().amax(dim=1, keepdim=True).clamp_(min=1e-30).div_(127)
+        product = layout.sums((inputs / step).round_().to(torch.int8)).mul_(layout.step)
+        return product.mul_(step) if bias is None else torch.addcmul(bias, product, step, out=product)
 
 
 class _WholeNumbers:
-    """A weight (O, I) in whole numbers from -63 to 63, and for each row what one is worth beside an input of 1 / 127."""
+    """A weight (O, I) in whole numbers from -63 to 63, of ``step`` (O,) each."""
 
     def __init__(self, weight: Tensor) -> None:
-        step = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 63
-        self.whole = (weight / step[:, None]).round_().to(torch.int8).contiguous()
-        self.scale = step / 127
+        self.step = weight.abs().amax(dim=1).clamp(min=torch.finfo(weight.dtype).tiny) / 63
+        self.whole = (weight / self.step[:, None]).round_().to(torch.int8).contiguous()
 
     def sums(self, inputs: Tensor) -> Tensor:
         """Multiply with inputs (N, I) in whole numbers -> (N, O), the same by either way.
