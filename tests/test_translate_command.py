@@ -11,7 +11,7 @@ from s2s.train import prepare
 
 LINES = ["eins zwei", "", "drei\u2028vier", "neun", "acht sieben"]
 TEXT = "eins zwei\n\ndrei\u2028vier\r\nneun\nacht sieben".encode()
-HEAVY = ("datasets", "accelerate", "matplotlib", "sacrebleu", "s2s.training", "pyarrow", "pandas")
+HEAVY = ("datasets", "accelerate", "matplotlib", "sacrebleu", "s2s.training", "pyarrow", "pandas", "torch._dynamo")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from s2s.model.draws import WordDraws
 from s2s.model.dropout import Dropout
 
-__all__ = ["Embedding", "EmbeddingDropout"]
+__all__ = ["Embedding", "EmbeddingDropout", "normal_table"]
 
 NOTHING = WordDraws()
 
@@ -24,7 +24,7 @@ class Embedding(nn.Module):
     def __init__(self, vocabulary: int, size: int) -> None:
         super().__init__()
         self.scale = size**0.5
-        self.weight = nn.Parameter(torch.empty(vocabulary, size).normal_(0, 1 / self.scale))
+        self.weight = nn.Parameter(normal_table(vocabulary, size))
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids of any shape (…) -> (…, E)."""
@@ -64,3 +64,12 @@ class EmbeddingDropout(nn.Module):
         if self.words.p and self.training:
             embedded = embedded * self.words(torch.ones_like(embedded[..., :1]))
         return embedded
+
+
+def normal_table(rows: int, width: int) -> Tensor:
+    """Draw rows about 1 long: (rows, width). Where a model is but outlined, on the meta device, nothing is drawn.
+
+    Torch would import its compiler for that, which takes longer than to translate a sentence.
+    """
+    table = torch.empty(rows, width)
+    return table if table.is_meta else table.normal_(0, width**-0.5)

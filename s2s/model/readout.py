@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from s2s.errors import InputError
 from s2s.model.cross_entropy import smoothed_cross_entropy
 from s2s.model.dropout import Dropout
+from s2s.model.embedding import normal_table
 from s2s.model.product import Linear, linear
 
 __all__ = ["AdaptiveReadout", "LinearReadout", "MaxoutReadout", "Readout", "TanhReadout", "Words"]
@@ -54,7 +55,7 @@ class Readout(nn.Module, ABC):
     ) -> None:
         super().__init__()
         if weight is None:
-            weight = nn.Parameter(torch.empty(vocabulary_size, feature_size).normal_(0, feature_size**-0.5))
+            weight = nn.Parameter(normal_table(vocabulary_size, feature_size))
         self.weight = weight
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
         self.project = self.feature_layer(output_size, feature_size)
