@@ -20,7 +20,6 @@ DEFAULTS = {  # what the default recipe has, and what it is without
         "model.share_embeddings=true model.tie_readout=true",
         "model.share_embeddings=false model.tie_readout=false",
     ),
-    "4,000 pieces in place of 8,000": ("sizes.vocabulary=4000", "sizes.vocabulary=8000"),
     "batches of 1,024 in place of 2,048 tokens": ("training.batch_tokens=1024", "training.batch_tokens=2048"),
     "label smoothing": ("training.label_smoothing=0.1", "training.label_smoothing=0"),
     "moving average": ("training.moving_average=0.999", "training.moving_average=null"),
@@ -30,6 +29,8 @@ DEFAULTS = {  # what the default recipe has, and what it is without
     ),
 }
 OTHERS = {
+    "4,000 pieces in place of 8,000": "sizes.vocabulary=4000",
+    "16,000 pieces in place of 8,000": "sizes.vocabulary=16000",
     "word dropout 0.1": "model.source_word_dropout=0.1 model.target_word_dropout=0.1",
     "BPE-dropout 0.05": "tokenizer.sampling=0.05",
     "dropout of encoder states 0.2": "model.context_dropout=0.2",
