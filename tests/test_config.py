@@ -27,6 +27,13 @@ def test_every_configuration_file_composes(file):
         OmegaConf.to_container(config, resolve=True)
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_the_first_comment_which_help_shows_does_not_go_on_in_the_second(file):
+    lines = (CONF / f"{file}.yaml").read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("#") and "@package" not in line]
+    assert not comments[1:] or not re.match("# [a-z]", comments[1]), comments[:2]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_composes(name):
     assert OmegaConf.to_container(compose(name, []), resolve=True)["search"]["beam_size"] == 5
