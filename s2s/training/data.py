@@ -124,14 +124,7 @@ def load_training_data(
     alone = isinstance(corpus, OneSide)
     what = "lines" if alone else "pairs"
     say(f"{corpus.label}: {len(train):,} training and {len(valid):,} validation {what}, {corpus.languages}")
-    if run.has_tokenizers():
-        source, target = run.tokenizers()
-    else:
-        recipe = replace(recipe, joint=recipe.joint or alone)
-        source, target = recipe.train_pair(
-            [] if alone else texts_to_learn(train, "source"), texts_to_learn(train, "target")
-        )
-        run.save_tokenizers(source, target)
+    source, target = _tokenizers(run, recipe, train, alone=alone)
     ids = tokenise(train, source, target)
     rows, empty, over_long = ids.usable(sys.maxsize if longest is None else longest, with_source=not alone)
     if empty or over_long:
@@ -161,6 +154,17 @@ def load_training_data(
         mixture=mixture,
         guide=Guide.of(train, source, target) if guided else None,
     )
+
+
+def _tokenizers(run: Run, recipe: TokenizerRecipe, train: "Dataset", *, alone: bool) -> tuple[Tokenizer, Tokenizer]:
+    """The run's tokenizers, trained where it has none; where targets stand alone, one serves for both sides."""
+    if run.has_tokenizers():
+        return run.tokenizers()
+    recipe = replace(recipe, joint=recipe.joint or alone)
+    sources = [] if alone else texts_to_learn(train, "source")
+    source, target = recipe.train_pair(sources, texts_to_learn(train, "target"))
+    run.save_tokenizers(source, target)
+    return source, target
 
 
 def texts_to_learn(train: "Dataset", side: str) -> Iterator[str]:

@@ -1,10 +1,9 @@
 """The training loop: updates, validation, the best checkpoint, and a state to resume from."""
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from s2s.training.average import MovingAverage
 from s2s.training.compatibility import check_compatible
 from s2s.training.data import TrainingData
 from s2s.training.guard import Guard
+from s2s.training.interruption import Interruption
 from s2s.training.mishaps import MOST_SKIPPED, diagnosis, halved, is_finite, is_out_of_memory
 from s2s.training.objective import Objective
 from s2s.training.portion import Plan, planned
@@ -119,7 +119,8 @@ class Trainer:
         self.translator = self._new_translator()
         self.state = TrainingState()
         self._started = self._saved = 0.0
-        self._told_to_stop = self._interrupted = False  # this process; all of them
+        self.interruption = Interruption()  # of this process
+        self._interrupted = False  # whether any process was
 
     def resume(self) -> None:
         """Go back to where the run was saved."""
@@ -139,7 +140,7 @@ class Trainer:
         self._started = time.perf_counter() - self.state.seconds
         display = ProgressDisplay(since=self.state.seconds, silent=not self.processes.is_first)
         recording = recorder(self.run, self.accelerator) if self.processes.is_first else nobody()
-        with display, self._interruptible(), recording as record:
+        with display, self.interruption, recording as record:
             plan, device = self._plan(), self.accelerator.device
             self.state.carried = carried_by_one(self.state.carried, plan.streams, self.processes, device)
             self._validate_if_due(display, record)  # an interruption may have left one out
@@ -204,7 +205,7 @@ class Trainer:
 
     def _agree_on_the_time(self) -> None:
         """Take the seconds of the first process for all, and Ctrl-C of any."""
-        seconds, interrupted = time.perf_counter() - self._started, float(self._told_to_stop)
+        seconds, interrupted = time.perf_counter() - self._started, float(self.interruption.asked)
         if self.processes.count > 1:
             mine = [seconds if self.processes.is_first else 0.0, interrupted]
             told = torch.tensor(mine, dtype=torch.float64, device=self.accelerator.device)
@@ -378,27 +379,3 @@ class Trainer:
             f"{begins}: {sum(map(len, plan.groups)):,} batches, {sum(plan.tokens):,} target tokens, "
             f"{plan.padding:.1%} padding" + ("; products in bfloat16" if self.narrow else "")
         )
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Let the first Ctrl-C, or SIGTERM, finish the update under way; a second one ends at once."""
-        before: dict[int, Any] = {}
-
-        def interrupt(*_: Any) -> None:
-            self._told_to_stop = True
-            restore()
-
-        def restore() -> None:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                before[number] = signal.signal(number, interrupt)
-        except ValueError:  # only the main thread may listen
-            yield
-            return
-        try:
-            yield
-        finally:
-            restore()
