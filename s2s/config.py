@@ -217,7 +217,7 @@ def command(name: str, task: Callable[[DictConfig], float | None]) -> None:
             print(help_text(name), flush=True)
         return
     with _people_see_one_line():
-        arguments = [quoted(argument) for argument in _with_bare_words(name, sys.argv[1:])]
+        arguments = [quoted(argument) for argument in _with_bare_words(name, _with_cfg_joined(sys.argv[1:]))]
     overrides = [text for text in arguments if not text.startswith("-")]
 
     def guarded(config: DictConfig) -> float | None:
@@ -231,6 +231,12 @@ def command(name: str, task: Callable[[DictConfig], float | None]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra cuts tracebacks and exits by itself
     with _people_see_one_line(), _explained(name, overrides):
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+
+
+def _with_cfg_joined(arguments: list[str]) -> list[str]:
+    """Write Hydra's ``--cfg job``, which shows the configuration and does nothing, as the one word ``--cfg=job``."""
+    rest = iter(arguments)
+    return [f"--cfg={next(rest, '')}" if argument in ("-c", "--cfg") else argument for argument in rest]
 
 
 def _with_bare_words(name: str, arguments: list[str]) -> list[str]:

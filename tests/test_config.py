@@ -121,6 +121,19 @@ def test_help_goes_to_stdout(in_process):
     assert in_process("translate", "--help") == (0, help_text("translate") + "\n", "")
 
 
+@pytest.mark.parametrize("flags", [["--cfg", "job"], ["-c", "job"], ["--cfg=job"]])
+def test_cfg_shows_the_configuration_and_trains_nothing(in_process, tmp_path, flags):
+    code, shown, said = in_process("train", *flags, "training.epochs=7")
+    assert (code, said) == (0, "")
+    assert OmegaConf.create(shown) == compose("train", ["training.epochs=7"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_cfg_is_no_bare_word(in_process):
+    code, shown, _ = in_process("compare", "runs/a", "--cfg", "job")
+    assert (code, OmegaConf.create(shown).runs) == (0, ["runs/a"])
+
+
 @pytest.mark.parametrize(
     ("override", "value"),
     [
