@@ -236,7 +236,11 @@ def command(name: str, task: Callable[[DictConfig], float | None]) -> None:
 def _with_cfg_joined(arguments: list[str]) -> list[str]:
     """Write Hydra's ``--cfg job``, which shows the configuration and does nothing, as the one word ``--cfg=job``."""
     rest = iter(arguments)
-    return [f"--cfg={next(rest, '')}" if argument in ("-c", "--cfg") else argument for argument in rest]
+    joined = [f"--cfg={next(rest, '')}" if argument in ("-c", "--cfg") else argument for argument in rest]
+    for argument in joined:
+        if argument.startswith("--cfg=") and argument not in ("--cfg=job", "--cfg=hydra", "--cfg=all"):
+            raise InputError(f"{argument} shows nothing; write --cfg=job for the configuration of this command")
+    return joined
 
 
 def _with_bare_words(name: str, arguments: list[str]) -> list[str]:

@@ -129,6 +129,13 @@ def test_cfg_shows_the_configuration_and_trains_nothing(in_process, tmp_path, fl
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("flags", [["--cfg"], ["--cfg", "training.epochs=7"], ["--cfg=jobs"]])
+def test_cfg_of_nothing_that_can_be_shown_is_one_line(in_process, flags):
+    code, shown, said = in_process("train", *flags)
+    assert (code, shown, said.count("\n")) == (2, "", 1)
+    assert "shows nothing; write --cfg=job" in said
+
+
 def test_cfg_is_no_bare_word(in_process):
     code, shown, _ = in_process("compare", "runs/a", "--cfg", "job")
     assert (code, OmegaConf.create(shown).runs) == (0, ["runs/a"])
