@@ -291,4 +291,5 @@ def help_text(name: str) -> str:
             file = (CONF / group / f"{choice}.yaml").read_text(encoding="utf-8")
             first = next(line for line in file.splitlines() if not line.startswith("# @package"))
             lines.append(f"  {f'{group}={choice}':38}{first.lstrip('# ')}")
+    lines += ["", "--cfg=job shows what all of that comes to with the options given, and does nothing else."]
     return "\n".join(lines)

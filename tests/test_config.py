@@ -115,6 +115,7 @@ def test_help_lists_every_option_and_every_choice(name):
     for option in [*own, *(own.get("training") or {})]:
         assert (f"{option}:" in text) == (option not in ("defaults", "_target_"))
     assert "@package" not in text
+    assert "--cfg=job shows" in text
 
 
 def test_help_goes_to_stdout(in_process):
